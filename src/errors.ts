@@ -1,0 +1,95 @@
+/**
+ * The closed table of error codes. A code never changes its meaning; `docs/errors.md` lists the same rows and a test
+ * compares the two. `message` is the public sentence: it may be sent to anybody and never contains a secret.
+ */
+export const ERROR_CODES = {
+  // What a client of the HTTP API or a caller of the library meets.
+  ERR_LOGIN_REFUSED: { status: 401, message: 'The identifier or the password is not right, or the account may not log in.' },
+  ERR_THROTTLED: { status: 429, message: 'Too many failed attempts. Try again later.' },
+  ERR_OVERLOADED: { status: 503, message: 'The server has as many log-ins to check as it can hold. Try again shortly.' },
+  ERR_REGISTRATION_CLOSED: { status: 403, message: 'Registration is closed.' },
+  ERR_IDENTIFIER_TAKEN: { status: 409, message: 'This identifier is already in use.' },
+  ERR_IDENTIFIER_INVALID: { status: 422, message: 'The identifier must be 1 to 320 characters without control characters.' },
+  ERR_USER_ID_INVALID: { status: 422, message: 'A user id is 1 to 128 characters without control characters.' },
+  ERR_PASSWORD_TOO_SHORT: { status: 422, message: 'The password is too short.' },
+  ERR_PASSWORD_TOO_LONG: { status: 422, message: 'The password is too long.' },
+  ERR_PASSWORD_COMMON: { status: 422, message: 'This password is on a list of common passwords. Choose another one.' },
+  ERR_PASSWORD_MATCHES_IDENTIFIER: { status: 422, message: 'The password must not be the identifier.' },
+  ERR_PASSWORD_MALFORMED: { status: 422, message: 'The password contains a broken character.' },
+  ERR_PASSWORD_WRONG: { status: 403, message: 'The current password is not right.' },
+  ERR_USER_NOT_FOUND: { status: 404, message: 'There is no such user.' },
+  ERR_USER_DISABLED: { status: 403, message: 'This user is disabled.' },
+  ERR_ROLE_INVALID: { status: 422, message: 'A role is 1 to 64 characters out of a-z, 0-9, "_", "-", ":" and ".".' },
+  ERR_SESSION_NOT_FOUND: { status: 404, message: 'There is no such session.' },
+  ERR_EVENT_NOT_FOUND: { status: 404, message: 'There is no such event.' },
+  ERR_ATTEMPT_SETTLED: { status: 409, message: 'This attempt has already failed or succeeded.' },
+  ERR_REASON_INVALID: { status: 422, message: 'This reason is not in the catalogue.' },
+  ERR_CLAIMS_INVALID: { status: 422, message: 'Claims must be a JSON object that names none of the registered claims.' },
+  ERR_TOKEN_TOO_LARGE: { status: 422, message: 'The roles and claims do not fit into an access token.' },
+  ERR_TOKEN_MISSING: { status: 401, message: 'An access token is required.' },
+  ERR_TOKEN_INVALID: { status: 401, message: 'The access token is not valid.' },
+  ERR_TOKEN_EXPIRED: { status: 401, message: 'The access token has expired.' },
+  ERR_TOKEN_REVOKED: { status: 401, message: 'The session of this access token has ended.' },
+  ERR_TOKEN_STALE: { status: 401, message: 'The rights in this access token have changed. Refresh it.' },
+  ERR_FORBIDDEN: { status: 403, message: 'This needs a role that the access token does not carry.' },
+  ERR_REFRESH_INVALID: { status: 401, message: 'The refresh token is not valid.' },
+  ERR_REFRESH_EXPIRED: { status: 401, message: 'The session has expired. Log in again.' },
+  ERR_REFRESH_ENDED: { status: 401, message: 'The session has ended. Log in again.' },
+  ERR_REFRESH_SUPERSEDED: { status: 401, message: 'A newer refresh token has been issued. Use that one.' },
+  ERR_REFRESH_REUSED: { status: 401, message: 'The refresh token had already been used. The session has been ended.' },
+  ERR_BODY_MALFORMED: { status: 400, message: 'The body is not valid JSON.' },
+  ERR_BODY_INVALID: { status: 422, message: 'The body does not have the documented members.' },
+  ERR_BODY_TOO_LARGE: { status: 413, message: 'The body is too large.' },
+  ERR_MEDIA_TYPE: { status: 415, message: 'The body must be application/json.' },
+  ERR_QUERY_INVALID: { status: 422, message: 'A query parameter is not valid.' },
+  ERR_CURSOR_INVALID: { status: 422, message: 'The cursor is not valid. Start again without it.' },
+  ERR_NOT_FOUND: { status: 404, message: 'There is nothing at this address.' },
+  ERR_METHOD: { status: 405, message: 'This method is not offered here.' },
+  ERR_UNAVAILABLE: { status: 503, message: 'The database does not answer. Try again shortly.' },
+  ERR_INTERNAL: { status: 500, message: 'Something went wrong on the server.' },
+  // What an operator meets at start-up or on the command line.
+  ERR_OPTION_INVALID: { status: 500, message: 'A setting is not valid.' },
+  ERR_OPTION_UNKNOWN: { status: 500, message: 'A setting does not exist.' },
+  ERR_SECRET_MISSING: { status: 500, message: 'There is no master secret.' },
+  ERR_SECRET_WEAK: { status: 500, message: 'The master secret is too short or well known.' },
+  ERR_SECRET_MISMATCH: { status: 500, message: 'The master secret is not the one that this database was set up with.' },
+  ERR_DATABASE: { status: 500, message: 'The database cannot be used.' },
+  ERR_MIGRATION: { status: 500, message: 'The tables of the database are not those that this version needs.' },
+  ERR_USAGE: { status: 500, message: 'The command line is not right.' },
+} as const satisfies Record<string, { readonly status: number; readonly message: string }>
+
+export type ErrorCode = keyof typeof ERROR_CODES
+
+export interface GatebookErrorOptions {
+  /** For the operator: goes to diagnostics, never to a client. */
+  readonly detail?: string
+  /** Seconds until it makes sense to try again; becomes `Retry-After`. */
+  readonly retryAfterSeconds?: number
+  /** Public members of the problem document, e.g. `{ minimum: 15 }`. Never a secret. */
+  readonly members?: Readonly<Record<string, string | number | boolean | readonly string[]>>
+  readonly cause?: unknown
+}
+
+/** Everything that Gatebook refuses or fails at. `message` is public; `detail` is not. */
+export class GatebookError extends Error {
+  override readonly name: string = 'GatebookError'
+  readonly code: ErrorCode
+  /** HTTP status that the error maps to. */
+  readonly status: number
+  readonly detail: string | undefined
+  readonly retryAfterSeconds: number | undefined
+  readonly members: Readonly<Record<string, string | number | boolean | readonly string[]>>
+
+  constructor(code: ErrorCode, options: GatebookErrorOptions = {}) {
+    super(ERROR_CODES[code].message, options.cause === undefined ? {} : { cause: options.cause })
+    this.code = code
+    this.status = ERROR_CODES[code].status
+    this.detail = options.detail
+    this.retryAfterSeconds = options.retryAfterSeconds
+    this.members = options.members ?? {}
+  }
+}
+
+export function isGatebookError(error: unknown, code?: ErrorCode): error is GatebookError {
+  return error instanceof GatebookError && (code === undefined || error.code === code)
+}
