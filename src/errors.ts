@@ -1,8 +1,67 @@
+export interface ErrorRow {
+  /** HTTP status that the error maps to. */
+  readonly status: number
+  readonly message: string
+}
+
+export type ErrorCode =
+  | 'ERR_LOGIN_REFUSED'
+  | 'ERR_THROTTLED'
+  | 'ERR_OVERLOADED'
+  | 'ERR_REGISTRATION_CLOSED'
+  | 'ERR_IDENTIFIER_TAKEN'
+  | 'ERR_IDENTIFIER_INVALID'
+  | 'ERR_USER_ID_INVALID'
+  | 'ERR_PASSWORD_TOO_SHORT'
+  | 'ERR_PASSWORD_TOO_LONG'
+  | 'ERR_PASSWORD_COMMON'
+  | 'ERR_PASSWORD_MATCHES_IDENTIFIER'
+  | 'ERR_PASSWORD_MALFORMED'
+  | 'ERR_PASSWORD_WRONG'
+  | 'ERR_USER_NOT_FOUND'
+  | 'ERR_USER_DISABLED'
+  | 'ERR_ROLE_INVALID'
+  | 'ERR_SESSION_NOT_FOUND'
+  | 'ERR_EVENT_NOT_FOUND'
+  | 'ERR_ATTEMPT_SETTLED'
+  | 'ERR_REASON_INVALID'
+  | 'ERR_CLAIMS_INVALID'
+  | 'ERR_TOKEN_TOO_LARGE'
+  | 'ERR_TOKEN_MISSING'
+  | 'ERR_TOKEN_INVALID'
+  | 'ERR_TOKEN_EXPIRED'
+  | 'ERR_TOKEN_REVOKED'
+  | 'ERR_TOKEN_STALE'
+  | 'ERR_FORBIDDEN'
+  | 'ERR_REFRESH_INVALID'
+  | 'ERR_REFRESH_EXPIRED'
+  | 'ERR_REFRESH_ENDED'
+  | 'ERR_REFRESH_SUPERSEDED'
+  | 'ERR_REFRESH_REUSED'
+  | 'ERR_BODY_MALFORMED'
+  | 'ERR_BODY_INVALID'
+  | 'ERR_BODY_TOO_LARGE'
+  | 'ERR_MEDIA_TYPE'
+  | 'ERR_QUERY_INVALID'
+  | 'ERR_CURSOR_INVALID'
+  | 'ERR_NOT_FOUND'
+  | 'ERR_METHOD'
+  | 'ERR_UNAVAILABLE'
+  | 'ERR_INTERNAL'
+  | 'ERR_OPTION_INVALID'
+  | 'ERR_OPTION_UNKNOWN'
+  | 'ERR_SECRET_MISSING'
+  | 'ERR_SECRET_WEAK'
+  | 'ERR_SECRET_MISMATCH'
+  | 'ERR_DATABASE'
+  | 'ERR_MIGRATION'
+  | 'ERR_USAGE'
+
 /**
  * The closed table of error codes. A code never changes its meaning; `docs/errors.md` lists the same rows and a test
  * compares the two. `message` is the public sentence: it may be sent to anybody and never contains a secret.
  */
-export const ERROR_CODES = {
+export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   // What a client of the HTTP API or a caller of the library meets.
   ERR_LOGIN_REFUSED: { status: 401, message: 'The identifier or the password is not right, or the account may not log in.' },
   ERR_THROTTLED: { status: 429, message: 'Too many failed attempts. Try again later.' },
@@ -56,9 +115,7 @@ export const ERROR_CODES = {
   ERR_DATABASE: { status: 500, message: 'The database cannot be used.' },
   ERR_MIGRATION: { status: 500, message: 'The tables of the database are not those that this version needs.' },
   ERR_USAGE: { status: 500, message: 'The command line is not right.' },
-} as const satisfies Record<string, { readonly status: number; readonly message: string }>
-
-export type ErrorCode = keyof typeof ERROR_CODES
+}
 
 export interface GatebookErrorOptions {
   /** For the operator: goes to diagnostics, never to a client. */

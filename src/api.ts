@@ -1,0 +1,241 @@
+/** The public types of the library, written by hand. The wiring is in `gatebook.ts`. */
+import type { LoginFailureReason, Outcome, SessionEndReason } from './event/catalogue.ts'
+import type { Actor, AddressSource, EventData, LogEvent } from './event/event.ts'
+
+/** A user id: `usr_…` for users that Gatebook keeps, the application's own value otherwise (a number as decimal text). */
+export type UserId = string
+
+/** What is known about the request that causes something. All of it ends up in the event, capped. */
+export interface RequestContext {
+  /** Address of the client, as the application or an adapter determined it. */
+  readonly ip?: string
+  /** Default: `application` when `ip` is given. */
+  readonly ipSource?: AddressSource
+  readonly userAgent?: string
+  readonly requestId?: string
+  readonly traceId?: string
+  /** What an earlier log-in on this device returned as `device_token`. */
+  readonly deviceToken?: string
+  /** Who does it, where that is not the subject: an admin, a job. */
+  readonly actor?: Actor
+}
+
+/** What a log-in or a refresh returns. Over HTTP the members are snake_case. */
+export interface SessionTokens {
+  readonly accessToken: string
+  readonly tokenType: 'Bearer'
+  /** Seconds that the access token lives. */
+  readonly expiresIn: number
+  readonly refreshToken: string
+  /** Seconds until the refresh token expires if it is not used. */
+  readonly refreshExpiresIn: number
+  readonly sessionId: string
+  readonly userId: UserId
+  /** Present it at the next log-in (`deviceToken`): what others do to the account then does not lock this device out. */
+  readonly deviceToken: string
+}
+
+/** The verified content of an access token. */
+export interface AccessClaims {
+  readonly userId: UserId
+  readonly sessionId: string
+  readonly roles: readonly string[]
+  /** The application's own claims. */
+  readonly claims: Readonly<Record<string, unknown>>
+  readonly tokenId: string
+  readonly clientId: string
+  /** Epoch seconds. */
+  readonly authTime: number
+  readonly issuedAt: number
+  readonly expiresAt: number
+}
+
+export interface AttemptInput {
+  /** What the user typed. */
+  readonly identifier: string
+  /** The application's user that the identifier belongs to, if it belongs to one. */
+  readonly userId?: UserId | number
+}
+
+export interface SessionGrant {
+  /** Roles of this session, beside those granted in Gatebook. */
+  readonly roles?: readonly string[]
+  /** Own claims for the access tokens of this session: a JSON object of at most 2 KiB. */
+  readonly claims?: Readonly<Record<string, unknown>>
+  /** How the user authenticated; default `password`. */
+  readonly method?: string
+}
+
+/** One log-in attempt, counted as a failure until it succeeds. Settle it with exactly one of the two. */
+export interface Attempt {
+  /** Leaves `login.failed` with this reason. Throws ERR_ATTEMPT_SETTLED the second time. */
+  fail(reason: Exclude<LoginFailureReason, 'throttled'>): Promise<void>
+  /** Starts the session and leaves `login.succeeded`. Throws ERR_LOGIN_REFUSED for a disabled user (and leaves that). */
+  succeed(userId: UserId | number, grant?: SessionGrant): Promise<SessionTokens>
+}
+
+export interface Session {
+  readonly id: string
+  readonly userId: UserId
+  /** Epoch milliseconds, like all instants here. */
+  readonly createdAt: number
+  readonly lastUsedAt: number
+  /** When it ends if it is not refreshed before. */
+  readonly expiresAt: number
+  readonly endedAt: number | null
+  readonly endReason: SessionEndReason | null
+  readonly ip: string | null
+  readonly userAgent: string | null
+  readonly deviceId: string | null
+  readonly method: string
+}
+
+export interface User {
+  readonly id: UserId
+  /** As it was typed at registration; null for the application's own users. */
+  readonly identifier: string | null
+  readonly createdAt: number
+  readonly disabledAt: number | null
+  readonly roles: readonly string[]
+}
+
+export interface Page<T> {
+  readonly items: readonly T[]
+  /** Opaque; null on the last page. */
+  readonly next: string | null
+}
+
+export interface PageOptions {
+  /** 1 to 500, default 50. */
+  readonly limit?: number
+  readonly cursor?: string
+}
+
+/** All filters must hold. Each one is answered from an index. */
+export interface EventFilter {
+  /** Exact type, or a prefix that ends in a dot followed by `*`, e.g. `session.*`. */
+  readonly type?: string
+  readonly outcome?: Outcome
+  readonly reason?: string
+  readonly user?: UserId
+  /** As typed; found by its keyed digest, in clear or not. */
+  readonly identifier?: string
+  /** Address or CIDR. */
+  readonly ip?: string
+  readonly session?: string
+  readonly request?: string
+  readonly device?: string
+  /** Epoch milliseconds, inclusive. */
+  readonly from?: number
+  /** Epoch milliseconds, exclusive. */
+  readonly to?: number
+}
+
+export interface NewApplicationEvent {
+  readonly type: `app.${string}`
+  /** Default `success`. */
+  readonly outcome?: Outcome
+  readonly userId?: UserId | number
+  readonly sessionId?: string
+  /** At most 4 KiB. Never personal data: it stands in the leaf in clear and cannot be erased. */
+  readonly data?: EventData
+}
+
+/** Everything that Gatebook does, over one database. Made by `createGatebook`. */
+export interface Gatebook {
+  readonly issuer: string
+
+  /** The whole HTTP API: claims `/auth` and `/.well-known` (and what is switched on), answers 404 elsewhere. */
+  fetch(request: Request, connection?: { readonly remoteAddress?: string | undefined }): Promise<Response>
+  /** Whether `fetch` would claim this path. */
+  claims(path: string): boolean
+  /** Address with its provenance, user agent and request id of a request, for `attempts.begin` and the rest. */
+  contextOf(headers: Headers, connection?: { readonly remoteAddress?: string | undefined }): RequestContext
+
+  /** Throws ERR_REGISTRATION_CLOSED, ERR_IDENTIFIER_TAKEN, ERR_PASSWORD_…, ERR_THROTTLED, ERR_OVERLOADED. */
+  register(input: { readonly identifier: string; readonly password: string }, context?: RequestContext): Promise<SessionTokens>
+  /** Throws ERR_LOGIN_REFUSED, ERR_THROTTLED, ERR_OVERLOADED. */
+  login(input: { readonly identifier: string; readonly password: string }, context?: RequestContext): Promise<SessionTokens>
+  /** Throws ERR_REFRESH_…. */
+  refresh(refreshToken: string, context?: RequestContext): Promise<SessionTokens>
+  /** Idempotent; also with an expired token or an ended session. Throws ERR_TOKEN_INVALID for what was never a token. */
+  logout(
+    input: { readonly accessToken?: string; readonly refreshToken?: string; readonly scope?: LogoutScope },
+    context?: RequestContext,
+  ): Promise<void>
+  /** Ends the user's other sessions. Throws ERR_PASSWORD_WRONG, ERR_PASSWORD_…, ERR_THROTTLED, ERR_TOKEN_REVOKED. */
+  changePassword(
+    input: { readonly claims: AccessClaims; readonly currentPassword: string; readonly newPassword: string },
+    context?: RequestContext,
+  ): Promise<void>
+
+  readonly attempts: {
+    /** Counts a failure before the application checks anything. Throws ERR_THROTTLED with `retryAfterSeconds`. */
+    begin(input: AttemptInput, context?: RequestContext): Promise<Attempt>
+  }
+
+  readonly users: {
+    /** Makes a user regardless of `registration`; starts no session. */
+    create(input: { readonly identifier: string; readonly password: string; readonly roles?: readonly string[] }, context?: RequestContext): Promise<User>
+    /** By id. */
+    find(userId: UserId | number): Promise<User | null>
+    findByIdentifier(identifier: string): Promise<User | null>
+    /** Newest first. */
+    list(options?: PageOptions): Promise<Page<User>>
+    /** Ends all sessions. Idempotent. */
+    disable(userId: UserId | number, context?: RequestContext): Promise<void>
+    enable(userId: UserId | number, context?: RequestContext): Promise<void>
+    /** For operators: no current password; ends all sessions. */
+    setPassword(userId: UserId, password: string, context?: RequestContext): Promise<void>
+    /** Also for the application's own users. Access tokens issued before are refused as stale. Idempotent. */
+    grantRole(userId: UserId | number, role: string, context?: RequestContext): Promise<void>
+    revokeRole(userId: UserId | number, role: string, context?: RequestContext): Promise<void>
+    /** Sets back the throttle of an account; returns how many counters there were. */
+    unlock(identifier: string, context?: RequestContext): Promise<number>
+    /** Whether anybody has this role; for the first start. */
+    anyoneHasRole(role: string): Promise<boolean>
+  }
+
+  readonly sessions: {
+    /** Starts a session for the application's own user without an attempt (its own second factor, its own sign-up). */
+    start(userId: UserId | number, grant?: SessionGrant, context?: RequestContext): Promise<SessionTokens>
+    find(sessionId: string): Promise<Session | null>
+    /** Live ones, newest first; at most `sessionsPerUser`. */
+    list(userId: UserId | number): Promise<readonly Session[]>
+    /** False when it had ended already or never existed: then nothing happens and no event is left. */
+    end(sessionId: string, reason: SessionEndReason, context?: RequestContext): Promise<boolean>
+    /** Number of sessions that were ended. */
+    endAll(userId: UserId | number, reason: SessionEndReason, context?: RequestContext): Promise<number>
+  }
+
+  readonly tokens: {
+    /**
+     * Checks the signature, every claim and the revocations; no database read. Throws ERR_TOKEN_INVALID,
+     * ERR_TOKEN_EXPIRED, ERR_TOKEN_REVOKED, ERR_TOKEN_STALE.
+     */
+    verify(accessToken: string): Promise<AccessClaims>
+    /** RFC 7517. Public keys only. */
+    jwks(): { readonly keys: readonly Readonly<Record<string, unknown>>[] }
+  }
+
+  readonly log: {
+    /** One event of the application's own, in its own transaction. */
+    append(event: NewApplicationEvent, context?: RequestContext): Promise<string>
+    find(eventId: string): Promise<LogEvent | null>
+    /** Newest first. Leaves no event; what admins search through HTTP and the CLI does (`log.read`). */
+    search(filter: EventFilter, options?: PageOptions): Promise<Page<LogEvent>>
+    /** One admin's or operator's search: like `search`, and leaves `log.read`. */
+    read(filter: EventFilter, options: PageOptions, context: RequestContext): Promise<Page<LogEvent>>
+    /** The user's own history, newest first. */
+    activity(userId: UserId | number, options?: PageOptions): Promise<Page<LogEvent>>
+    /** Events as they are committed, oldest first, from now (or the last `last` ones) until the signal aborts. */
+    tail(options?: { readonly last?: number; readonly filter?: EventFilter; readonly signal?: AbortSignal }): AsyncIterable<LogEvent>
+  }
+
+  /** Whether log-ins can be answered now. */
+  ready(): Promise<{ readonly ready: boolean; readonly reason?: string }>
+  /** Ends timers and, for databases that it opened itself, connections. Idempotent. */
+  close(): Promise<void>
+}
+
+export type LogoutScope = 'current' | 'others' | 'all'

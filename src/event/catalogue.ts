@@ -1,0 +1,313 @@
+/** The closed table of event types: what the system can say. `spec/event.md` is generated from it. */
+
+export type Outcome = 'success' | 'failure' | 'denied'
+
+/** What a member of `data` holds. */
+export type DataKind = 'string' | 'integer' | 'boolean' | 'strings'
+
+export interface EventType {
+  readonly outcomes: readonly Outcome[]
+  /** Exact: one event per fact, in the transaction of the fact. Aggregate: counted in memory, appended as summaries. */
+  readonly kind: 'exact' | 'aggregate'
+  /** Closed list; empty when the type has no reason. A reason is optional only where `reasonOptional` says so. */
+  readonly reasons: readonly string[]
+  readonly reasonOptional?: true
+  /** The only members that `data` may have. Never personal: they stand in the leaf in clear. */
+  readonly data: Readonly<Record<string, DataKind>>
+  /** How many to expect: `high` grows with traffic, `low` with administration. */
+  readonly volume: 'low' | 'medium' | 'high'
+  /** OWASP Logging Vocabulary. */
+  readonly owasp: string
+  /** OCSF 1.8 `type_uid`. */
+  readonly ocsf: number
+  /** ECS `event.category` / `event.type`. */
+  readonly ecs: string
+  /** OpenID CAEP or RISC event name, where one exists. */
+  readonly caep?: string
+  readonly about: string
+}
+
+export const LOGIN_FAILURE_REASONS = [
+  'unknown-user',
+  'wrong-password',
+  'disabled',
+  'throttled',
+  'second-factor',
+  'expired-password',
+  'refused-by-application',
+] as const
+export type LoginFailureReason = (typeof LOGIN_FAILURE_REASONS)[number]
+
+export const SESSION_END_REASONS = [
+  'logout',
+  'logout-everywhere',
+  'ended-by-user',
+  'ended-by-admin',
+  'ended-by-application',
+  'password-changed',
+  'refresh-reused',
+  'user-disabled',
+  'session-limit',
+  'expired',
+] as const
+export type SessionEndReason = (typeof SESSION_END_REASONS)[number]
+
+export const REFRESH_REFUSAL_REASONS = ['invalid', 'expired', 'ended', 'superseded', 'reused', 'disabled'] as const
+export type RefreshRefusalReason = (typeof REFRESH_REFUSAL_REASONS)[number]
+
+export const REGISTRATION_REFUSAL_REASONS = ['closed', 'identifier-taken', 'throttled'] as const
+
+export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
+  'user.registered': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: {},
+    volume: 'medium',
+    owasp: 'user_created',
+    ocsf: 300101,
+    ecs: 'iam / creation, user',
+    about: 'A user with an identifier and a password exists from now on.',
+  },
+  'user.disabled': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: {},
+    volume: 'low',
+    owasp: 'user_archived',
+    ocsf: 300105,
+    ecs: 'iam / change, user',
+    caep: 'risc account-disabled',
+    about: 'The user can no longer log in; each session that was live has a session.ended of its own.',
+  },
+  'user.enabled': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: {},
+    volume: 'low',
+    owasp: 'user_updated',
+    ocsf: 300102,
+    ecs: 'iam / change, user',
+    caep: 'risc account-enabled',
+    about: 'The user can log in again.',
+  },
+  'registration.refused': {
+    outcomes: ['denied'],
+    kind: 'exact',
+    reasons: REGISTRATION_REFUSAL_REASONS,
+    data: {},
+    volume: 'medium',
+    owasp: 'authz_fail',
+    ocsf: 300101,
+    ecs: 'iam / creation, user',
+    about: 'A registration with well-formed input was refused.',
+  },
+  'login.succeeded': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { known_device: 'boolean', rehashed: 'boolean' },
+    volume: 'high',
+    owasp: 'authn_login_success',
+    ocsf: 300201,
+    ecs: 'authentication / start',
+    caep: 'caep session-established',
+    about: 'A usable session exists from now on.',
+  },
+  'login.failed': {
+    outcomes: ['failure', 'denied'],
+    kind: 'exact',
+    reasons: LOGIN_FAILURE_REASONS,
+    data: { retry_after: 'integer', scope: 'string' },
+    volume: 'high',
+    owasp: 'authn_login_fail',
+    ocsf: 300201,
+    ecs: 'authentication / start',
+    about: 'A log-in was refused. `denied` when no password was looked at (throttled), `failure` otherwise.',
+  },
+  'session.refreshed': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: ['grace'],
+    reasonOptional: true,
+    data: { counter: 'integer' },
+    volume: 'high',
+    owasp: 'session_renewed',
+    ocsf: 300299,
+    ecs: 'authentication / info',
+    caep: 'caep session-presented',
+    about: 'A refresh token was rotated, or (reason grace) its successor was handed out once more.',
+  },
+  'session.refresh-refused': {
+    outcomes: ['denied'],
+    kind: 'exact',
+    reasons: REFRESH_REFUSAL_REASONS,
+    data: { counter: 'integer' },
+    volume: 'medium',
+    owasp: 'authn_token_reuse',
+    ocsf: 300299,
+    ecs: 'authentication / info',
+    about: 'A refresh token was refused. `reused` ends the session, which has a session.ended of its own.',
+  },
+  'session.ended': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: SESSION_END_REASONS,
+    data: {},
+    volume: 'high',
+    owasp: 'session_expired',
+    ocsf: 300202,
+    ecs: 'authentication / end',
+    caep: 'caep session-revoked',
+    about: 'The session is over; its access tokens are refused from now on.',
+  },
+  'password.changed': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: {},
+    volume: 'low',
+    owasp: 'authn_password_change',
+    ocsf: 300103,
+    ecs: 'iam / change, user',
+    caep: 'caep credential-change',
+    about: 'The password is another one; by the user who knew the old one, or by an operator.',
+  },
+  'password.change-failed': {
+    outcomes: ['failure', 'denied'],
+    kind: 'exact',
+    reasons: ['wrong-password', 'throttled'],
+    data: { retry_after: 'integer', scope: 'string' },
+    volume: 'low',
+    owasp: 'authn_password_change_fail',
+    ocsf: 300103,
+    ecs: 'iam / change, user',
+    about: 'The current password that was given is not right.',
+  },
+  'role.granted': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { role: 'string' },
+    volume: 'low',
+    owasp: 'authz_change',
+    ocsf: 300503,
+    ecs: 'iam / change, user',
+    caep: 'caep token-claims-change',
+    about: 'The user has one role more.',
+  },
+  'role.revoked': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { role: 'string' },
+    volume: 'low',
+    owasp: 'authz_change',
+    ocsf: 300504,
+    ecs: 'iam / change, user',
+    caep: 'caep token-claims-change',
+    about: 'The user has one role less.',
+  },
+  'key.created': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { kid: 'string', algorithm: 'string' },
+    volume: 'low',
+    owasp: 'sys_startup',
+    ocsf: 300401,
+    ecs: 'configuration / creation',
+    about: 'A signing key was made.',
+  },
+  'key.activated': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { kid: 'string', algorithm: 'string' },
+    volume: 'low',
+    owasp: 'sys_startup',
+    ocsf: 300403,
+    ecs: 'configuration / change',
+    about: 'Access tokens are signed with this key from now on.',
+  },
+  'throttle.locked': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { scope: 'string', until: 'integer' },
+    volume: 'medium',
+    owasp: 'authn_login_lock',
+    ocsf: 300109,
+    ecs: 'iam / change, user',
+    caep: 'risc account-disabled',
+    about: 'The last free failure of an address or of an account in its window was used up.',
+  },
+  'throttle.unlocked': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { counters: 'integer' },
+    volume: 'low',
+    owasp: 'user_updated',
+    ocsf: 300112,
+    ecs: 'iam / change, user',
+    caep: 'risc account-enabled',
+    about: 'An operator set the counters of an account back.',
+  },
+  'log.read': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { filters: 'strings', returned: 'integer' },
+    volume: 'low',
+    owasp: 'sensitive_read',
+    ocsf: 300402,
+    ecs: 'iam / admin',
+    about: 'An admin or an operator searched the log. `filters` names the filters, never their values.',
+  },
+}
+
+export type EventTypeName =
+  | 'user.registered'
+  | 'user.disabled'
+  | 'user.enabled'
+  | 'registration.refused'
+  | 'login.succeeded'
+  | 'login.failed'
+  | 'session.refreshed'
+  | 'session.refresh-refused'
+  | 'session.ended'
+  | 'password.changed'
+  | 'password.change-failed'
+  | 'role.granted'
+  | 'role.revoked'
+  | 'key.created'
+  | 'key.activated'
+  | 'throttle.locked'
+  | 'throttle.unlocked'
+  | 'log.read'
+/** The application's own events, appended with `gate.log.append`. */
+export type ApplicationEventName = `app.${string}`
+
+const APPLICATION_NAME = /^app\.[a-z0-9]+([.-][a-z0-9]+){0,7}$/
+
+/** The one row for all of the application's own types; their `data` is free within the size cap. */
+export const APPLICATION_EVENT: EventType = {
+  outcomes: ['success', 'failure', 'denied'],
+  kind: 'exact',
+  reasons: [],
+  data: {},
+  volume: 'medium',
+  owasp: 'sensitive_update',
+  ocsf: 300499,
+  ecs: 'iam / info',
+  about: 'Whatever the application has to record, in its own transaction.',
+}
+
+/** The catalogue row of a type, or null when there is no such type. */
+export function findEventType(type: string): EventType | null {
+  if (Object.hasOwn(EVENT_TYPES, type)) return EVENT_TYPES[type as EventTypeName]
+  return type.length <= 64 && APPLICATION_NAME.test(type) ? APPLICATION_EVENT : null
+}

@@ -1,0 +1,36 @@
+import type { Kysely } from 'kysely'
+import type { Tables } from './tables.ts'
+
+export type DialectName = 'sqlite' | 'postgres' | 'mysql'
+
+/** What `createGatebook` takes as `database`. Made by `sqlite(…)`, `postgres(…)` and `mysql(…)`. */
+export interface Dialect {
+  readonly name: DialectName
+  /** Where the data is, for people: without a password. */
+  readonly location: string
+  /** Loads the driver and opens the database. Throws ERR_DATABASE. */
+  connect(): Promise<OpenDatabase>
+}
+
+export interface OpenDatabase {
+  readonly kysely: Kysely<Tables>
+  readonly traits: DialectTraits
+  /** Ends what was opened here; an application's own pool stays open. */
+  close(): Promise<void>
+}
+
+/** Every difference between the engines that code outside `dialects/` has to know. */
+export interface DialectTraits {
+  readonly name: DialectName
+  /** Rows can be locked with FOR UPDATE. SQLite has one writer instead: its transactions begin IMMEDIATE. */
+  readonly rowLocks: boolean
+  /** Entries pass a queue, because transactions commit in another order than they write. Not so with one writer. */
+  readonly queued: boolean
+  /** A row that is already there is left alone. */
+  readonly conflictClause: 'on-conflict' | 'on-duplicate-key'
+  /** The transaction was rolled back by the engine (deadlock, serialisation, busy) and can be run again. */
+  isRetryable(error: unknown): boolean
+  isUniqueViolation(error: unknown): boolean
+  /** The connection is gone or could not be made. */
+  isUnavailable(error: unknown): boolean
+}

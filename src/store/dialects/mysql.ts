@@ -1,0 +1,177 @@
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  Kysely,
+  MysqlAdapter,
+  MysqlIntrospector,
+  MysqlQueryCompiler,
+  type QueryResult,
+} from 'kysely'
+import { GatebookError } from '../../errors.ts'
+import { describeUrl } from '../sql/describe-url.ts'
+import type { Dialect, DialectTraits } from '../dialect.ts'
+import type { Tables } from '../tables.ts'
+
+/** What is used of a `mysql2` pool; the promise form carries the other one as `pool`. */
+export interface MysqlPool {
+  getConnection(callback: (error: Error | null, connection: MysqlClient) => void): void
+  end(callback: (error: Error | null) => void): void
+}
+
+export interface MysqlClient {
+  query(sql: string, callback: (error: Error | null, result: unknown) => void): unknown
+  execute(sql: string, parameters: readonly unknown[], callback: (error: Error | null, result: unknown) => void): unknown
+  release(): void
+  destroy(): void
+}
+
+export interface MysqlOptions {
+  /** Connections that are opened for a URL; default 10. */
+  readonly maxConnections?: number
+}
+
+/** MySQL 8 or MariaDB 10.11 and newer: a URL, or the application's own `mysql2` pool, which stays open. */
+export function mysql(urlOrPool: string | MysqlPool | { readonly pool: MysqlPool }, options: MysqlOptions = {}): Dialect {
+  const owned = typeof urlOrPool === 'string'
+  return {
+    name: 'mysql',
+    location: owned ? describeUrl(urlOrPool) : 'mysql (pool of the application)',
+    async connect() {
+      const pool = owned ? await openPool(urlOrPool, options.maxConnections ?? 10) : callbackPool(urlOrPool)
+      const kysely = new Kysely<Tables>({
+        dialect: {
+          createAdapter: () => new MysqlAdapter(),
+          createDriver: () => new MysqlDriver(pool),
+          createIntrospector: (db) => new MysqlIntrospector(db),
+          createQueryCompiler: () => new MysqlQueryCompiler(),
+        },
+      })
+      return {
+        kysely,
+        traits,
+        async close() {
+          await kysely.destroy()
+          if (owned) await new Promise<void>((resolve, reject) => pool.end((error) => (error ? reject(error) : resolve())))
+        },
+      }
+    },
+  }
+}
+
+function callbackPool(pool: MysqlPool | { readonly pool: MysqlPool }): MysqlPool {
+  return 'pool' in pool ? pool.pool : pool
+}
+
+async function openPool(url: string, connectionLimit: number): Promise<MysqlPool> {
+  const { createPool } = await import('mysql2')
+  try {
+    const uri = url.replace(/^mariadb:/, 'mysql:')
+    return createPool({ uri, connectionLimit, connectTimeout: 10_000, charset: 'utf8mb4', enableKeepAlive: true }) as unknown as MysqlPool
+  } catch (error) {
+    throw new GatebookError('ERR_DATABASE', { cause: error, detail: `${describeUrl(url)}: ${(error as Error).message}` })
+  }
+}
+
+const RETRYABLE = new Set([1213, 1205, 1020])
+const UNAVAILABLE = /^(PROTOCOL_CONNECTION_LOST|PROTOCOL_SEQUENCE_TIMEOUT|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ER_SERVER_SHUTDOWN|ER_CON_COUNT_ERROR|ER_CONNECTION_KILLED|ER_QUERY_INTERRUPTED)$/
+
+const traits: DialectTraits = {
+  name: 'mysql',
+  rowLocks: true,
+  queued: true,
+  conflictClause: 'on-duplicate-key',
+  isRetryable: (error) => RETRYABLE.has(numberOf(error)),
+  isUniqueViolation: (error) => numberOf(error) === 1062,
+  isUnavailable: (error) =>
+    (error !== null && typeof error === 'object' && 'code' in error && UNAVAILABLE.test(String(error.code))) ||
+    (error instanceof Error && /closed state|connection is in closed/i.test(error.message)),
+}
+
+function numberOf(error: unknown): number {
+  return error !== null && typeof error === 'object' && 'errno' in error ? Number(error.errno) : 0
+}
+
+class MysqlDriver implements Driver {
+  readonly #pool: MysqlPool
+
+  constructor(pool: MysqlPool) {
+    this.#pool = pool
+  }
+
+  async init(): Promise<void> {}
+
+  acquireConnection(): Promise<MysqlConnection> {
+    return new Promise((resolve, reject) =>
+      this.#pool.getConnection((error, client) => (error ? reject(error) : resolve(new MysqlConnection(client)))),
+    )
+  }
+
+  async releaseConnection(connection: DatabaseConnection): Promise<void> {
+    ;(connection as MysqlConnection).release()
+  }
+
+  async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    // Under REPEATABLE READ a locking read would also lock the gap that other log-ins insert into.
+    await connection.executeQuery(CompiledQuery.raw('set transaction isolation level read committed'))
+    await connection.executeQuery(CompiledQuery.raw('begin'))
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('commit'))
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('rollback'))
+  }
+
+  async destroy(): Promise<void> {}
+}
+
+class MysqlConnection implements DatabaseConnection {
+  readonly #client: MysqlClient
+  #broken = false
+
+  constructor(client: MysqlClient) {
+    this.#client = client
+  }
+
+  release(): void {
+    if (this.#broken) this.#client.destroy()
+    else this.#client.release()
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const result = await this.#run(query)
+    if (Array.isArray(result)) return { rows: result as R[] }
+    const { affectedRows, insertId } = result as { affectedRows: number; insertId: number }
+    return { rows: [], numAffectedRows: BigInt(affectedRows), insertId: BigInt(insertId) }
+  }
+
+  /**
+   * Parameters always travel apart from the statement (the binary protocol): what mysql2 would paste into the text is
+   * only safe under some SQL modes, and the mode belongs to the server.
+   */
+  #run(query: CompiledQuery): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const settle = (error: Error | null, result: unknown): void => {
+        if (error === null) return resolve(result)
+        if (traits.isUnavailable(error)) this.#broken = true
+        reject(error)
+      }
+      if (query.parameters.length === 0) this.#client.query(query.sql, settle)
+      else this.#client.execute(query.sql, query.parameters.map(toParameter), settle)
+    })
+  }
+
+  // biome-ignore lint/correctness/useYield: Kysely asks for the member; nothing here streams
+  async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw new Error('streaming is not used on MySQL')
+  }
+}
+
+function toParameter(value: unknown): unknown {
+  if (value instanceof Uint8Array && !Buffer.isBuffer(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+  // As text, because mysql2 would send a number as a double.
+  return typeof value === 'number' ? String(value) : value
+}

@@ -1,0 +1,193 @@
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type QueryResult,
+} from 'kysely'
+import { GatebookError } from '../../errors.ts'
+import { describeUrl } from '../sql/describe-url.ts'
+import type { Dialect, DialectTraits } from '../dialect.ts'
+import type { Tables } from '../tables.ts'
+
+/** What is used of `pg.Pool`. */
+export interface PostgresPool {
+  connect(): Promise<PostgresClient>
+  end(): Promise<void>
+  on(event: 'error', listener: (error: Error) => void): unknown
+}
+
+export interface PostgresClient {
+  query(query: { text: string; values: readonly unknown[]; name?: string; types: typeof types }): Promise<{
+    command: string
+    rowCount: number | null
+    rows: unknown[]
+  }>
+  release(destroy?: boolean): void
+}
+
+export interface PostgresOptions {
+  /** Connections that are opened for a URL; default 10. */
+  readonly maxConnections?: number
+  /** Switch off for a connection pooler that does not keep prepared statements apart by session. Default true. */
+  readonly preparedStatements?: boolean
+}
+
+/** PostgreSQL 15 or newer: a URL, or the application's own `pg.Pool`, which stays open when Gatebook closes. */
+export function postgres(urlOrPool: string | PostgresPool, options: PostgresOptions = {}): Dialect {
+  const owned = typeof urlOrPool === 'string'
+  return {
+    name: 'postgres',
+    location: owned ? describeUrl(urlOrPool) : 'postgres (pool of the application)',
+    async connect() {
+      const pool = owned ? await openPool(urlOrPool, options.maxConnections ?? 10) : urlOrPool
+      const kysely = new Kysely<Tables>({
+        dialect: {
+          createAdapter: () => new PostgresAdapter(),
+          createDriver: () => new PostgresDriver(pool, options.preparedStatements ?? true),
+          createIntrospector: (db) => new PostgresIntrospector(db),
+          createQueryCompiler: () => new PostgresQueryCompiler(),
+        },
+      })
+      return {
+        kysely,
+        traits,
+        async close() {
+          await kysely.destroy()
+          if (owned) await pool.end()
+        },
+      }
+    },
+  }
+}
+
+async function openPool(url: string, max: number): Promise<PostgresPool> {
+  const { default: pg } = await import('pg')
+  try {
+    const pool = new pg.Pool({ connectionString: url, max, connectionTimeoutMillis: 10_000, keepAlive: true })
+    // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+    pool.on('error', () => {})
+    return pool as unknown as PostgresPool
+  } catch (error) {
+    throw new GatebookError('ERR_DATABASE', { cause: error, detail: `${describeUrl(url)}: ${(error as Error).message}` })
+  }
+}
+
+const NUMBERS = new Set([20, 21, 23])
+const BYTEA = 17
+/** Numbers of 64 bits come as numbers: every one that is stored here is a safe integer. Set per query, never globally. */
+const types = {
+  getTypeParser(oid: number, _format?: string): (text: string) => unknown {
+    if (NUMBERS.has(oid)) return Number
+    return oid === BYTEA ? parseBytea : (text) => text
+  },
+}
+
+function parseBytea(text: string): Buffer {
+  return Buffer.from(text.slice(2), 'hex')
+}
+
+const UNAVAILABLE = /^(08|57P0|53300|58)/
+const UNAVAILABLE_NODE = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
+
+const traits: DialectTraits = {
+  name: 'postgres',
+  rowLocks: true,
+  queued: true,
+  conflictClause: 'on-conflict',
+  isRetryable: (error) => ['40001', '40P01'].includes(codeOf(error)),
+  isUniqueViolation: (error) => codeOf(error) === '23505',
+  isUnavailable: (error) =>
+    UNAVAILABLE.test(codeOf(error)) ||
+    UNAVAILABLE_NODE.test(codeOf(error)) ||
+    (error instanceof Error && /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(error.message)),
+}
+
+function codeOf(error: unknown): string {
+  return error !== null && typeof error === 'object' && 'code' in error ? String(error.code) : ''
+}
+
+class PostgresDriver implements Driver {
+  readonly #pool: PostgresPool
+  readonly #prepared: boolean
+
+  constructor(pool: PostgresPool, prepared: boolean) {
+    this.#pool = pool
+    this.#prepared = prepared
+  }
+
+  async init(): Promise<void> {}
+
+  async acquireConnection(): Promise<PostgresConnection> {
+    return new PostgresConnection(await this.#pool.connect(), this.#prepared)
+  }
+
+  async releaseConnection(connection: DatabaseConnection): Promise<void> {
+    ;(connection as PostgresConnection).release()
+  }
+
+  async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin isolation level read committed'))
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('commit'))
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('rollback'))
+  }
+
+  async destroy(): Promise<void> {}
+}
+
+const names = new Map<string, string>()
+
+function nameOf(sql: string): string {
+  let name = names.get(sql)
+  if (name === undefined) {
+    name = `gatebook_${names.size}`
+    names.set(sql, name)
+  }
+  return name
+}
+
+class PostgresConnection implements DatabaseConnection {
+  readonly #client: PostgresClient
+  readonly #prepared: boolean
+  #broken = false
+
+  constructor(client: PostgresClient, prepared: boolean) {
+    this.#client = client
+    this.#prepared = prepared
+  }
+
+  release(): void {
+    this.#client.release(this.#broken)
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    try {
+      const { command, rowCount, rows } = await this.#client.query({
+        text: query.sql,
+        values: query.parameters,
+        types,
+        ...(this.#prepared && query.parameters.length > 0 && query.sql.length < 4096 && { name: nameOf(query.sql) }),
+      })
+      const changed = command === 'INSERT' || command === 'UPDATE' || command === 'DELETE'
+      return { rows: rows as R[], ...(changed && { numAffectedRows: BigInt(rowCount ?? 0) }) }
+    } catch (error) {
+      // A connection that failed mid-way must not go back to the pool.
+      if (traits.isUnavailable(error)) this.#broken = true
+      throw error
+    }
+  }
+
+  // biome-ignore lint/correctness/useYield: Kysely asks for the member; nothing here streams
+  async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw new Error('streaming is not used on PostgreSQL')
+  }
+}

@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto'
+import { CompiledQuery, sql } from 'kysely'
+import type { Settings } from '../../options.ts'
+import type { DialectName } from '../dialect.ts'
+import type { Store } from '../store.ts'
+
+/**
+ * Makes the views for people who write SQL. Whatever else has such a name is left alone, and a database that refuses is
+ * none the worse: both are warnings, because log-ins do not need the views.
+ */
+export async function ensureViews(store: Store, settings: Settings): Promise<void> {
+  const userId = settings.userLogsUserId
+  await ensureView(store, settings, settings.userLogsView, (quote) => userLogs(quote, userId))
+  await ensureView(store, settings, settings.userLogEventsView, (quote) => userLogEvents(quote, userId))
+}
+
+type Quote = (name: string) => string
+
+function userLogs(quote: Quote, userId: 'text' | 'integer'): string {
+  return `SELECT e.number AS id, e.time_utc AS login_time, ${subjectColumn(userId)} AS user_id, e.ip AS ip_address,
+  x.time_utc AS logout_time, x.reason AS end_reason
+FROM gatebook_event e
+LEFT JOIN gatebook_event x ON x.session_id = e.session_id AND x.${quote('type')} = 'session.ended'
+WHERE e.${quote('type')} = 'login.succeeded'`
+}
+
+function userLogEvents(quote: Quote, userId: 'text' | 'integer'): string {
+  return `SELECT e.number AS id, e.time_utc AS ${quote('time')},
+  CASE e.${quote('type')} WHEN 'login.succeeded' THEN 'login' ELSE 'logout' END AS ${quote('event')},
+  ${subjectColumn(userId)} AS user_id, e.ip AS ip_address
+FROM gatebook_event e
+WHERE e.${quote('type')} IN ('login.succeeded', 'session.ended')`
+}
+
+function subjectColumn(userId: 'text' | 'integer'): string {
+  return userId === 'integer' ? 'e.subject_number' : 'e.subject_id'
+}
+
+async function ensureView(store: Store, settings: Settings, name: string, define: (quote: Quote) => string): Promise<void> {
+  if (name === '') return
+  const { diagnostics } = settings
+  const quote: Quote = (word) => (store.traits.name === 'mysql' ? `\`${word}\`` : `"${word}"`)
+  const definition = define(quote)
+  const digest = createHash('sha256').update(definition).digest('hex')
+  const mark = `view:${name}`
+  try {
+    const known = await store.db.selectFrom('gatebook_meta').select('value').where('name', '=', mark).executeTakeFirst()
+    const present = await relationExists(store, name)
+    if (present && known === undefined) {
+      diagnostics.warn({ view: name }, `There is already a table or view ${name}; it is left alone. Choose another name with userLogsView or userLogEventsView.`)
+      return
+    }
+    if (present && known?.value === digest) return
+    await store.transaction(async ({ db }) => {
+      if (present) await db.executeQuery(CompiledQuery.raw(`DROP VIEW ${quote(name)}`))
+      await db.executeQuery(CompiledQuery.raw(`CREATE VIEW ${quote(name)} AS\n${definition}`))
+      await db.deleteFrom('gatebook_meta').where('name', '=', mark).execute()
+      await db.insertInto('gatebook_meta').values({ name: mark, value: digest }).execute()
+    })
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error)
+    diagnostics.warn({ view: name }, `The view ${name} could not be made (${problem}). Log-ins do not need it.`)
+  }
+}
+
+const EXISTS: Readonly<Record<DialectName, (name: string) => ReturnType<typeof sql<{ found: unknown }>>>> = {
+  sqlite: (name) => sql<{ found: unknown }>`SELECT 1 AS found FROM sqlite_master WHERE lower(name) = lower(${name})`,
+  postgres: (name) => sql<{ found: unknown }>`SELECT 1 AS found WHERE to_regclass(quote_ident(${name})) IS NOT NULL`,
+  mysql: (name) =>
+    sql<{ found: unknown }>`SELECT 1 AS found FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ${name}`,
+}
+
+async function relationExists(store: Store, name: string): Promise<boolean> {
+  const { rows } = await EXISTS[store.traits.name](name).execute(store.db)
+  return rows.length > 0
+}

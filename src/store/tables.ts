@@ -1,0 +1,158 @@
+import type { Generated } from 'kysely'
+import type { EventColumns } from '../event/encode.ts'
+
+/** The columns of every table, as all three engines return them. Instants are epoch milliseconds. */
+export interface Tables {
+  gatebook_meta: MetaTable
+  gatebook_user: UserTable
+  gatebook_subject: SubjectTable
+  gatebook_role: RoleTable
+  gatebook_credential: CredentialTable
+  gatebook_device: DeviceTable
+  gatebook_session: SessionTable
+  gatebook_event: EventTable
+  gatebook_queue: QueueTable
+  gatebook_entry: EntryTable
+  gatebook_log_state: LogStateTable
+  gatebook_signing_key: SigningKeyTable
+  gatebook_throttle: ThrottleTable
+  gatebook_revocation: RevocationTable
+}
+
+export interface MetaTable {
+  name: string
+  value: string
+}
+
+export interface UserTable {
+  id: string
+  /** As it was typed. */
+  identifier: string
+  /** Normalised; unique. */
+  identifier_key: string
+  created_at: number
+}
+
+/** Whom events and sessions are about: Gatebook's own users and the application's alike. */
+export interface SubjectTable {
+  id: string
+  /** Grows with each change of roles; an access token with a smaller one is stale. */
+  generation: number
+  created_at: number
+  disabled_at: number | null
+  erased_at: number | null
+}
+
+export interface RoleTable {
+  subject_id: string
+  role: string
+  granted_at: number
+}
+
+export interface CredentialTable {
+  user_id: string
+  /** PHC string. */
+  password_hash: string
+  changed_at: number
+}
+
+export interface DeviceTable {
+  id: string
+  subject_id: string
+  created_at: number
+}
+
+export interface SessionTable {
+  id: string
+  subject_id: string
+  method: string
+  /** Roles and claims that the application gave this session, as JSON. */
+  roles: string | null
+  claims: string | null
+  device_id: string | null
+  ip: string | null
+  user_agent: string | null
+  created_at: number
+  last_used_at: number
+  refresh_counter: number
+  /** `counter:instant` of the rotations within the last grace period, separated by spaces. */
+  rotations: string
+  /** The earlier of the idle and the absolute end. */
+  expires_at: number
+  absolute_expires_at: number
+  ended_at: number | null
+  end_reason: string | null
+}
+
+export interface EventTable extends EventColumnsMutable {
+  number: Generated<number>
+  /** The subject as a number where it is one: what the views show with `userLogsUserId: 'integer'`. */
+  subject_number: number | string | null
+  /** 32 hexadecimal digits of the address, so that a CIDR is a range. */
+  ip_key: string | null
+}
+
+type EventColumnsMutable = { -readonly [K in keyof EventColumns]: K extends 'salt_id' | 'salt_net' ? Uint8Array | null : EventColumns[K] }
+
+export interface QueueTable {
+  number: Generated<number>
+  event_id: string
+  leaf: Uint8Array
+  mac: Uint8Array
+  /** Set when the MAC is wrong: the row is evidence, but it does not get into the log. */
+  rejected_at: number | null
+}
+
+export interface EntryTable {
+  /** Gap-free position, from 0. */
+  log_index: number
+  event_id: string
+  leaf: Uint8Array
+  leaf_hash: Uint8Array
+  /** Of the writer, kept until a signed checkpoint covers the entry. */
+  mac: Uint8Array | null
+}
+
+export interface LogStateTable {
+  id: number
+  /** Number of entries. */
+  size: number
+}
+
+export interface SigningKeyTable {
+  kid: string
+  algorithm: string
+  state: 'pending' | 'active' | 'retiring' | 'revoked'
+  /** The algorithm while the key is active, NULL otherwise: unique, so that there is one active key each. */
+  active_for: string | null
+  public_jwk: string
+  /** Encrypted under a key derived from the master secret. */
+  sealed_private_key: Uint8Array
+  secret_version: number
+  created_at: number
+  activated_at: number | null
+}
+
+export interface ThrottleTable {
+  /** Keyed digest of what is counted. */
+  id: string
+  scope: 'pair' | 'address' | 'account'
+  /** Keyed digest of the account, for unlocking; NULL for an address. */
+  account: string | null
+  failures: number
+  window_at: number
+  /** No attempt before this instant. */
+  free_at: number
+  updated_at: number
+}
+
+export interface RevocationTable {
+  seq: Generated<number>
+  session_id: string
+  kind: 'ended' | 'stale'
+  /** Smallest acceptable generation, for `stale`. */
+  generation: number
+  at: number
+  /** When the last access token that it concerns has expired. */
+  forget_at: number
+}
