@@ -4,7 +4,7 @@ import { PlainReporter } from './test/support/plain-reporter.ts'
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['**/node_modules/**', 'bench/**', 'dist/**', 'examples/**'],
+    exclude: ['**/node_modules/**', 'bench/**', 'dist/**', 'examples/**', 'test/package/**'],
     globalSetup: ['test/support/global-setup.ts'],
     reporters: ['default', new PlainReporter()],
     // Processes, not threads: tests load native addons, change the environment and start servers.
