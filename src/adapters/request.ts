@@ -1,0 +1,77 @@
+import type { IncomingMessage } from 'node:http'
+
+/** A request of node:http; frameworks that parse bodies leave the result in `body`. */
+export type NodeRequest = IncomingMessage & { readonly body?: unknown }
+
+/** Methods that the Fetch standard refuses to make a Request of; any method that no route has does as well. */
+const FORBIDDEN = /^(?:CONNECT|TRACE|TRACK)$/i
+
+/**
+ * Path and query of a request target in its normal form; null for `*` and what is no target at all. The host is never
+ * looked at, since the client chooses it.
+ */
+export function targetOf(request: IncomingMessage): URL | null {
+  const target = request.url ?? ''
+  // Never `new URL(target, origin)`, for which `//x/y` is another host.
+  const url = target.startsWith('/') ? `http://localhost${target}` : target
+  return /^https?:\/\//.test(url) && URL.canParse(url) ? new URL(url) : null
+}
+
+/** The same request for a fetch handler. The body is streamed, or taken from `body` where somebody has read it already. */
+export function toFetchRequest(request: NodeRequest, url: URL): Request {
+  const method = request.method ?? 'GET'
+  const bodiless = method === 'GET' || method === 'HEAD'
+  const consumed = !bodiless && (request.readableDidRead || request.readableEnded)
+  const init: RequestInit & { duplex: 'half' } = {
+    method: FORBIDDEN.test(method) ? 'UNSUPPORTED' : method,
+    headers: headersOf(request, consumed),
+    duplex: 'half',
+  }
+  if (bodiless || FORBIDDEN.test(method)) return new Request(url, init)
+  return new Request(url, { ...init, body: consumed ? serialise(request.body) : streamOf(request) })
+}
+
+/** All Authorization headers of a request in one text, as the Fetch standard joins them; null for none. */
+export function authorizationOf(request: IncomingMessage): string | null {
+  const values = request.rawHeaders.filter((_, at, raw) => at % 2 === 1 && /^authorization$/i.test(raw[at - 1] ?? ''))
+  return values.length === 0 ? null : values.join(', ')
+}
+
+/** From the raw list, because `request.headers` drops the second of two Authorization headers, which must be refused. */
+export function headersOf(request: IncomingMessage, withoutFraming = false): Headers {
+  const headers = new Headers()
+  const raw = request.rawHeaders
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const [name, value] = [raw[at] as string, raw[at + 1] as string]
+    // HTTP/2 has its request line among the headers.
+    if (name.startsWith(':')) continue
+    if (withoutFraming && /^(?:content-length|content-encoding|transfer-encoding)$/i.test(name)) continue
+    headers.append(name, value)
+  }
+  return headers
+}
+
+/** What a body parser made of the body, as it may have been. */
+function serialise(body: unknown): string | Uint8Array<ArrayBuffer> | null {
+  if (body === undefined || body === null) return null
+  if (typeof body === 'string') return body
+  return body instanceof Uint8Array ? new Uint8Array(body) : JSON.stringify(body)
+}
+
+/** Pulled as it is read. Unlike `Readable.toWeb`, giving up does not destroy the socket that the answer has to take. */
+function streamOf(request: IncomingMessage): ReadableStream<Uint8Array> {
+  const iterator = request.iterator({ destroyOnReturn: false })
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await iterator.next()
+        if (done === true) controller.close()
+        else controller.enqueue(typeof value === 'string' ? Buffer.from(value) : value)
+      },
+      async cancel() {
+        await iterator.return?.()
+      },
+    },
+    { highWaterMark: 0 },
+  )
+}

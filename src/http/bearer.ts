@@ -1,0 +1,34 @@
+import type { AccessClaims, Gatebook } from '../api.ts'
+import { GatebookError } from '../errors.ts'
+
+/** No access token may be longer (option `accessTokenMaxBytes`), so nothing longer is looked at. */
+const MAX_HEADER_LENGTH = 8192 + 32
+
+/** RFC 6750 §2.1: one token, and nothing else. */
+const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i
+
+/**
+ * The token of an Authorization header; null when the header is absent or is of another scheme, since then nobody tried.
+ * Tokens are taken from nowhere else: a query ends up in the logs of proxies. Throws ERR_TOKEN_INVALID.
+ */
+export function parseBearer(authorization: string | null): string | null {
+  if (authorization === null) return null
+  if (authorization.length > MAX_HEADER_LENGTH) throw new GatebookError('ERR_TOKEN_INVALID')
+  const token = BEARER.exec(authorization)?.[1]
+  if (token !== undefined) return token
+  if (/^Bearer(?:[\s,]|$)/i.test(authorization)) throw new GatebookError('ERR_TOKEN_INVALID')
+  return null
+}
+
+/** Throws ERR_TOKEN_MISSING, what `tokens.verify` throws, or ERR_FORBIDDEN when the role is not there. */
+export async function authenticate(
+  gate: Pick<Gatebook, 'tokens'>,
+  authorization: string | null,
+  role?: string,
+): Promise<AccessClaims> {
+  const token = parseBearer(authorization)
+  if (token === null) throw new GatebookError('ERR_TOKEN_MISSING')
+  const claims = await gate.tokens.verify(token)
+  if (role !== undefined && !claims.roles.includes(role)) throw new GatebookError('ERR_FORBIDDEN')
+  return claims
+}

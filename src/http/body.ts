@@ -1,0 +1,53 @@
+import { GatebookError } from '../errors.ts'
+import { decodeUtf8 } from '../util/bytes.ts'
+
+/**
+ * The JSON object in the body of a request; undefined when there is no body. At most `limit` bytes are read, whatever the
+ * headers say. Throws ERR_MEDIA_TYPE, ERR_BODY_TOO_LARGE, ERR_BODY_MALFORMED, or ERR_BODY_INVALID for JSON that is no object.
+ */
+export async function readJsonBody(request: Request, limit: number): Promise<Record<string, unknown> | undefined> {
+  const declared = request.headers.get('content-length')
+  if (declared !== null && Number(declared) > limit)
+    throw new GatebookError('ERR_BODY_TOO_LARGE', { members: { limit } })
+  if (request.headers.has('content-type')) checkMediaType(request.headers)
+  const bytes = await readBytes(request, limit)
+  if (bytes.length === 0) return undefined
+  checkMediaType(request.headers)
+  let value: unknown
+  try {
+    value = JSON.parse(decodeUtf8(bytes))
+  } catch {
+    // The error of the parser quotes what it read: a password, for all we know.
+    throw new GatebookError('ERR_BODY_MALFORMED')
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new GatebookError('ERR_BODY_INVALID')
+  return value as Record<string, unknown>
+}
+
+function checkMediaType(headers: Headers): void {
+  const [type = '', ...parameters] = (headers.get('content-type') ?? '').split(';')
+  const json = type.trim().toLowerCase() === 'application/json'
+  const utf8 = parameters.every((parameter) => !/^\s*charset\s*=(?!\s*"?utf-8"?\s*$)/i.test(parameter))
+  const plain = (headers.get('content-encoding') ?? 'identity').trim().toLowerCase() === 'identity'
+  if (!json || !utf8 || !plain) throw new GatebookError('ERR_MEDIA_TYPE')
+}
+
+async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+  if (request.body === null) return new Uint8Array(0)
+  const chunks: Uint8Array[] = []
+  let size = 0
+  try {
+    const reader = request.body.getReader()
+    while (size <= limit) {
+      const part = await reader.read()
+      if (part.done) return Buffer.concat(chunks)
+      chunks.push(part.value)
+      size += part.value.length
+    }
+    await reader.cancel()
+  } catch {
+    // The client went away, or somebody has read the body before us.
+    throw new GatebookError('ERR_BODY_MALFORMED')
+  }
+  throw new GatebookError('ERR_BODY_TOO_LARGE', { members: { limit } })
+}

@@ -1,0 +1,115 @@
+import { GatebookError } from '../errors.ts'
+import type { AddressSource } from '../event/event.ts'
+import { addressKey, normalizeAddress, parseCidrRange } from '../util/address.ts'
+
+export interface ClientAddress {
+  readonly ip?: string
+  readonly ipSource: AddressSource
+}
+
+export interface Connection {
+  readonly remoteAddress?: string | undefined
+}
+
+export type AddressReader = (headers: Headers, connection?: Connection) => ClientAddress
+
+/** From the right: what the nearest proxy wrote comes first. */
+interface Hops {
+  readonly source: 'forwarded' | 'x-forwarded-for'
+  readonly list: Iterable<string>
+}
+
+/**
+ * Who is calling. Without trusted proxies that is the other end of the socket, whatever the headers say. From a trusted
+ * proxy, the walk goes through the header from the right for as long as the hop that it stands on is trusted; what is not
+ * an address ends the walk at the last good hop.
+ *
+ * A proxy writes one of the two headers and hands through what the client wrote into the other. Where a request has both,
+ * we cannot know which is which, so only the hops in which the two agree count: a client that adds a header of its own
+ * can be recorded as the proxy, never as somebody else.
+ *
+ * Throws ERR_OPTION_INVALID for a proxy that is not an address or a CIDR.
+ */
+export function createAddressReader(trustedProxies: readonly string[]): AddressReader {
+  const ranges = trustedProxies.map((proxy) => {
+    const range = parseCidrRange(proxy)
+    if (range !== null) return range
+    throw new GatebookError('ERR_OPTION_INVALID', {
+      detail: `trustedProxies: ${JSON.stringify(proxy)} is not an address or a CIDR.`,
+    })
+  })
+  const isTrusted = (ip: string) => {
+    const key = addressKey(ip)
+    return ranges.some(({ low, high }) => low <= key && key <= high)
+  }
+
+  /** The peer and the hops behind it, as far as trust reaches. */
+  const walk = (peer: string, hops: Hops): string[] => {
+    const chain = [peer]
+    let at = peer
+    for (const text of hops.list) {
+      const ip = isTrusted(at) ? parseHop(text) : null
+      if (ip === null) break
+      chain.push(ip)
+      at = ip
+    }
+    return chain
+  }
+
+  return (headers, connection) => {
+    const peer = normalizeAddress(connection?.remoteAddress ?? '')
+    if (peer === null) return { ipSource: 'unknown' }
+    if (ranges.length === 0) return { ip: peer, ipSource: 'socket' }
+    const forwarded = headers.get('forwarded')
+    const xForwardedFor = headers.get('x-forwarded-for')
+    const present: Hops[] = []
+    if (forwarded !== null) present.push({ source: 'forwarded', list: forwardedHops(forwarded) })
+    if (xForwardedFor !== null) present.push({ source: 'x-forwarded-for', list: commaHops(xForwardedFor) })
+    const [chain = [peer], other = chain] = present.map((hops) => walk(peer, hops))
+    let depth = 0
+    while (depth + 1 < chain.length && chain[depth + 1] === other[depth + 1]) depth++
+    if (depth === 0) return { ip: peer, ipSource: 'socket' }
+    return { ip: chain[depth] as string, ipSource: present[0]?.source as AddressSource }
+  }
+}
+
+/** X-Forwarded-For, from the right. */
+function* commaHops(header: string): Generator<string> {
+  for (let end = header.length; end >= 0; ) {
+    const comma = end === 0 ? -1 : header.lastIndexOf(',', end - 1)
+    yield header.slice(comma + 1, end).trim()
+    end = comma
+  }
+}
+
+/**
+ * The `for` of each element of RFC 7239, from the right, so that a quote which a client left open cannot swallow what a
+ * proxy appended. Yields an empty text, which is no address, for an element without exactly one `for`.
+ */
+function* forwardedHops(header: string): Generator<string> {
+  let quoted = false
+  let end = header.length
+  for (let at = header.length - 1; at >= -1; at--) {
+    const character = at === -1 ? ',' : header[at]
+    if (character === '"') quoted = !quoted
+    if (character !== ',' || (quoted && at !== -1)) continue
+    yield quoted ? '' : forOf(header.slice(at + 1, end))
+    end = at
+  }
+}
+
+function forOf(element: string): string {
+  const values = element.split(';').flatMap((pair) => {
+    const match = /^\s*for\s*=\s*(?:"([^"\\]*)"|([^"\\\s]*))\s*$/i.exec(pair)
+    return match === null ? [] : [match[1] ?? match[2] ?? '']
+  })
+  return values.length === 1 ? (values[0] as string) : ''
+}
+
+/** `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`; null for `unknown`, `_name` and the rest. */
+function parseHop(text: string): string | null {
+  const bracketed = /^\[([0-9A-Fa-f:.]{2,45})\](?::[\w.-]{1,16})?$/.exec(text)
+  if (bracketed !== null) return bracketed[1]?.includes(':') ? normalizeAddress(bracketed[1]) : null
+  const dotted = /^(\d{1,3}(?:\.\d{1,3}){3})(?::[\w.-]{1,16})?$/.exec(text)
+  return normalizeAddress(dotted?.[1] ?? text)
+}

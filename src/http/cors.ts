@@ -1,0 +1,37 @@
+import { GatebookError } from '../errors.ts'
+
+const EXPOSED = 'Retry-After, X-Request-Id, WWW-Authenticate'
+const ALLOWED = 'Authorization, Content-Type, X-Request-Id, Traceparent'
+
+/** Adds the headers of an answer. `methods` are those of the path, for a preflight. */
+export type Cors = (request: Request, answer: Headers, methods?: readonly string[]) => void
+
+/**
+ * Cross-origin access by an exact list. Never with credentials: nothing here is authenticated by a cookie.
+ * Throws ERR_OPTION_INVALID for an entry that is not an origin; `*` is none.
+ */
+export function createCors(origins: readonly string[]): Cors {
+  for (const origin of origins) {
+    if (!/^https?:/.test(origin) || !URL.canParse(origin) || new URL(origin).origin !== origin) {
+      throw new GatebookError('ERR_OPTION_INVALID', {
+        detail: `corsOrigins: ${JSON.stringify(origin)} is not an origin such as https://app.example.`,
+      })
+    }
+  }
+  const listed = new Set(origins)
+  return (request, answer, methods) => {
+    if (listed.size === 0) return
+    // Also without a match: a cache must not give one origin the answer for another.
+    answer.append('Vary', 'Origin')
+    const origin = request.headers.get('origin')
+    if (origin === null || !listed.has(origin)) return
+    answer.set('Access-Control-Allow-Origin', origin)
+    if (methods === undefined || !request.headers.has('access-control-request-method')) {
+      answer.set('Access-Control-Expose-Headers', EXPOSED)
+      return
+    }
+    answer.set('Access-Control-Allow-Methods', methods.join(', '))
+    answer.set('Access-Control-Allow-Headers', ALLOWED)
+    answer.set('Access-Control-Max-Age', '600')
+  }
+}

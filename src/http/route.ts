@@ -1,0 +1,68 @@
+import type { z } from 'zod'
+import type { AccessClaims, Gatebook, RequestContext } from '../api.ts'
+import type { ErrorCode } from '../errors.ts'
+
+/** What a caller must show: nothing, an access token, or one that carries the role `admin`. */
+export type RouteAuth = 'none' | 'bearer' | 'admin'
+
+export type RouteMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE'
+
+/** A request that has passed every check that its route declares. */
+export interface Call<Body = unknown, Query = unknown, Claims = AccessClaims | null> {
+  readonly gate: Gatebook
+  /** Parts of the path in braces, percent-decoded. */
+  readonly params: Readonly<Record<string, string>>
+  readonly body: Body
+  readonly query: Query
+  /** Of the verified access token; null where the route asks for none. */
+  readonly claims: Claims
+  /** As it was presented, for the routes that look at it themselves. */
+  readonly authorization: string | null
+  readonly context: RequestContext
+}
+
+export interface Answer {
+  readonly status: number
+  /** Becomes JSON; no body when absent. */
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** One row of the table that routing, validation and the OpenAPI document are made from. */
+export interface Route {
+  /** Unique; the `operationId` of the document. */
+  readonly name: string
+  readonly method: RouteMethod
+  /** With parameters in braces. */
+  readonly path: string
+  readonly summary: string
+  readonly auth: RouteAuth
+  /** Strict: a member or parameter that is not in the schema is refused. */
+  readonly body?: z.ZodType
+  readonly bodyOptional?: boolean
+  /** Absent: no parameter at all is accepted. */
+  readonly query?: z.ZodType
+  /** Per status the schema of the body, null for none. */
+  readonly responses: Readonly<Record<number, z.ZodType | null>>
+  /** Codes beside those that follow from `auth`, `body` and `query`. */
+  readonly errors?: readonly ErrorCode[]
+  handle(call: Call): Promise<Answer>
+}
+
+type ClaimsOf<A extends RouteAuth> = A extends 'none' ? null : AccessClaims
+
+interface TypedRoute<A extends RouteAuth, B, Q, Optional extends boolean>
+  extends Omit<Route, 'auth' | 'body' | 'bodyOptional' | 'query' | 'handle'> {
+  readonly auth: A
+  readonly body?: z.ZodType<B>
+  readonly bodyOptional?: Optional
+  readonly query?: z.ZodType<Q>
+  handle(call: Call<Optional extends true ? B | undefined : B, Q, ClaimsOf<A>>): Promise<Answer>
+}
+
+/** Ties the types of a handler to what its route declares; the result is the plain row. */
+export function defineRoute<A extends RouteAuth, B = undefined, Q = undefined, Optional extends boolean = false>(
+  route: TypedRoute<A, B, Q, Optional>,
+): Route {
+  return route as unknown as Route
+}

@@ -1,0 +1,19 @@
+import { defineRoute, type Route } from '../route.ts'
+import { jwksSchema } from '../schema.ts'
+
+export const JWKS_PATH = '/.well-known/jwks.json'
+
+export const jwksRoutes: readonly Route[] = [
+  defineRoute({
+    name: 'jwks',
+    method: 'GET',
+    path: JWKS_PATH,
+    summary: 'The public keys that access tokens are verified with (RFC 7517).',
+    auth: 'none',
+    responses: { 200: jwksSchema },
+    async handle({ gate }) {
+      // Keys are published before they sign, so a copy of this age never lacks one.
+      return { status: 200, body: gate.tokens.jwks(), headers: { 'Cache-Control': 'public, max-age=300' } }
+    },
+  }),
+]

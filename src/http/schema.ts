@@ -1,0 +1,198 @@
+import { z } from 'zod'
+import { parseCidrRange } from '../util/address.ts'
+import type { WireActivity, WireClaims, WireEvent, WirePage, WireSession, WireTokens, WireUser } from './wire.ts'
+
+/**
+ * Names and descriptions for the OpenAPI document. A registry of our own, because the global one belongs to the
+ * application, whose generators would pick up what we put there.
+ */
+export const documented: z.core.$ZodRegistry<Record<string, unknown>> = z.registry<Record<string, unknown>>()
+
+/** A schema that becomes `#/components/schemas/NAME`. */
+function named<T>(id: string, schema: z.ZodType<T>, description: string): z.ZodType<T> {
+  documented.add(schema, { id, description })
+  return schema
+}
+
+function described<S extends z.ZodType>(schema: S, facts: Record<string, unknown>): S {
+  documented.add(schema, facts)
+  return schema
+}
+
+const text: z.ZodType<string | null> = z.string().nullable()
+const instant: z.ZodType<number> = described(z.int(), { description: 'Epoch milliseconds.' })
+const seconds: z.ZodType<number> = described(z.int(), { description: 'Seconds.' })
+const data: z.ZodType<Record<string, unknown>> = z.record(z.string(), z.unknown())
+
+export const tokensSchema: z.ZodType<WireTokens> = named(
+  'Tokens',
+  z.object({
+    access_token: z.string(),
+    token_type: z.literal('Bearer'),
+    expires_in: seconds,
+    refresh_token: z.string(),
+    refresh_expires_in: seconds,
+    session_id: z.string(),
+    user_id: z.string(),
+    device_token: z.string(),
+  }),
+  'What a log-in or a refresh returns.',
+)
+
+export const claimsSchema: z.ZodType<WireClaims> = named(
+  'Claims',
+  z.object({
+    user_id: z.string(),
+    session_id: z.string(),
+    roles: z.array(z.string()),
+    claims: data,
+    expires_at: instant,
+  }),
+  'What the access token says.',
+)
+
+export const sessionSchema: z.ZodType<WireSession> = named(
+  'Session',
+  z.object({
+    id: z.string(),
+    user_id: z.string(),
+    created_at: instant,
+    last_used_at: instant,
+    expires_at: instant,
+    ended_at: z.int().nullable(),
+    end_reason: text,
+    ip: text,
+    user_agent: text,
+    device_id: text,
+    method: z.string(),
+  }),
+  'One log-in, from its start to its end.',
+)
+
+export const userSchema: z.ZodType<WireUser> = named(
+  'User',
+  z.object({
+    id: z.string(),
+    identifier: text,
+    created_at: instant,
+    disabled_at: z.int().nullable(),
+    roles: z.array(z.string()),
+  }),
+  'A user; `identifier` is null for the users of the application.',
+)
+
+const told = {
+  id: z.string(),
+  type: z.string(),
+  outcome: z.enum(['success', 'failure', 'denied']),
+  reason: text,
+  at: instant,
+  time: described(z.string(), { description: 'The same as `at`, in ISO 8601.', format: 'date-time' }),
+  session_id: text,
+  method: text,
+  ip: text,
+  ip_source: text,
+  user_agent: text,
+  device_id: text,
+  data,
+}
+
+const activitySchema: z.ZodType<WireActivity> = named(
+  'Activity',
+  z.object({ ...told, by: z.string() }),
+  'One event about the caller. `by` is the kind of whoever caused it.',
+)
+
+export const eventSchema: z.ZodType<WireEvent> = named(
+  'Event',
+  z.object({
+    ...told,
+    number: z.int(),
+    actor: z.object({ kind: z.string(), id: text }),
+    subject: text,
+    identifier: text,
+    identifier_mask: text,
+    identifier_hmac: text,
+    token_id: text,
+    request_id: text,
+    trace_id: text,
+  }),
+  'One event of the log.',
+)
+
+/** A page of `items`; `next` is the cursor of the following one. */
+function pageSchema<T>(id: string, item: z.ZodType<T>): z.ZodType<WirePage<T>> {
+  return named(id, z.object({ items: z.array(item), next: text }), 'One page; `next` is null on the last one.')
+}
+
+/** All `items` at once. */
+function listSchema<T>(id: string, item: z.ZodType<T>): z.ZodType<{ items: T[] }> {
+  return named(id, z.object({ items: z.array(item) }), 'The whole list.')
+}
+
+export const sessionListSchema: z.ZodType<{ items: WireSession[] }> = listSchema('SessionList', sessionSchema)
+export const userPageSchema: z.ZodType<WirePage<WireUser>> = pageSchema('UserPage', userSchema)
+export const activityPageSchema: z.ZodType<WirePage<WireActivity>> = pageSchema('ActivityPage', activitySchema)
+export const eventPageSchema: z.ZodType<WirePage<WireEvent>> = pageSchema('EventPage', eventSchema)
+
+export const endedSchema: z.ZodType = z.object({ ended: z.int() })
+export const healthSchema: z.ZodType = z.object({ status: z.literal('ok') })
+export const readySchema: z.ZodType = z.object({ ready: z.literal(true) })
+export const documentSchema: z.ZodType = z.looseObject({ openapi: z.string() })
+export const jwksSchema: z.ZodType = z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) })
+
+export const problemSchema: z.ZodType = named(
+  'Problem',
+  z.looseObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string(),
+    detail: z.string(),
+    request_id: z.string(),
+  }),
+  'RFC 9457. `code` is stable; `detail` is a sentence for people.',
+)
+
+/** Query parameters arrive as text. */
+const limitParameter: z.ZodType<number> = described(
+  z
+    .string()
+    .regex(/^[1-9]\d{0,2}$/)
+    .transform(Number)
+    .refine((limit) => limit <= 500),
+  { type: 'integer', minimum: 1, maximum: 500, pattern: undefined, description: 'Items on a page; 50 unless given.' },
+)
+const cursorParameter: z.ZodType<string> = described(z.string().min(1).max(512), {
+  description: 'What the page before said as `next`.',
+})
+export const addressParameter: z.ZodType<string> = described(
+  z.string().refine((ip) => parseCidrRange(ip) !== null),
+  { description: 'An address or a CIDR.' },
+)
+export const instantParameter: z.ZodType<number> = described(
+  z
+    .string()
+    .transform(parseInstant)
+    .refine((at) => at !== null),
+  { description: 'Epoch milliseconds, or ISO 8601 with a zone; a date alone is its first instant in UTC.' },
+) as z.ZodType<number>
+
+/** Shared by every route that returns pages. */
+export const pageParameters: {
+  limit: z.ZodExactOptional<z.ZodType<number>>
+  cursor: z.ZodExactOptional<z.ZodType<string>>
+} = { limit: z.exactOptional(limitParameter), cursor: z.exactOptional(cursorParameter) }
+
+const ISO_8601 = /^(\d{4})-(\d\d)-(\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/
+
+function parseInstant(typed: string): number | null {
+  if (/^\d{1,15}$/.test(typed)) return Number(typed)
+  const match = ISO_8601.exec(typed)
+  if (match === null) return null
+  const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])]
+  // Date.parse takes the 31st of February for the 3rd of March.
+  if (new Date(Date.UTC(year, month - 1, day)).getUTCDate() !== day) return null
+  const at = Date.parse(typed)
+  return Number.isNaN(at) || at < 0 ? null : at
+}

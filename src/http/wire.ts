@@ -1,0 +1,192 @@
+import type { AccessClaims, Page, Session, SessionTokens, User } from '../api.ts'
+import type { LogEvent } from '../event/event.ts'
+
+/** The one mapping from the library's objects to the members of the HTTP API: snake_case, instants in epoch milliseconds. */
+
+export interface WireTokens {
+  access_token: string
+  token_type: 'Bearer'
+  expires_in: number
+  refresh_token: string
+  refresh_expires_in: number
+  session_id: string
+  user_id: string
+  device_token: string
+}
+
+export interface WireClaims {
+  user_id: string
+  session_id: string
+  roles: string[]
+  claims: Record<string, unknown>
+  expires_at: number
+}
+
+export interface WireSession {
+  id: string
+  user_id: string
+  created_at: number
+  last_used_at: number
+  expires_at: number
+  ended_at: number | null
+  end_reason: string | null
+  ip: string | null
+  user_agent: string | null
+  device_id: string | null
+  method: string
+}
+
+export interface WireUser {
+  id: string
+  identifier: string | null
+  created_at: number
+  disabled_at: number | null
+  roles: string[]
+}
+
+/** What users see of their own history: no numbers of the log, no digests, and nobody else's id. */
+export interface WireActivity {
+  id: string
+  type: string
+  outcome: string
+  reason: string | null
+  at: number
+  time: string
+  by: string
+  session_id: string | null
+  method: string | null
+  ip: string | null
+  ip_source: string | null
+  user_agent: string | null
+  device_id: string | null
+  data: Record<string, unknown>
+}
+
+export interface WireEvent {
+  number: number
+  id: string
+  type: string
+  outcome: string
+  reason: string | null
+  at: number
+  time: string
+  actor: { kind: string; id: string | null }
+  subject: string | null
+  identifier: string | null
+  identifier_mask: string | null
+  identifier_hmac: string | null
+  session_id: string | null
+  token_id: string | null
+  method: string | null
+  ip: string | null
+  ip_source: string | null
+  user_agent: string | null
+  device_id: string | null
+  request_id: string | null
+  trace_id: string | null
+  data: Record<string, unknown>
+}
+
+export interface WirePage<T> {
+  items: T[]
+  next: string | null
+}
+
+export function toWirePage<T, W>(page: Page<T>, toWire: (item: T) => W): WirePage<W> {
+  return { items: page.items.map(toWire), next: page.next }
+}
+
+export function toWireTokens(tokens: SessionTokens): WireTokens {
+  return {
+    access_token: tokens.accessToken,
+    token_type: tokens.tokenType,
+    expires_in: tokens.expiresIn,
+    refresh_token: tokens.refreshToken,
+    refresh_expires_in: tokens.refreshExpiresIn,
+    session_id: tokens.sessionId,
+    user_id: tokens.userId,
+    device_token: tokens.deviceToken,
+  }
+}
+
+export function toWireClaims(claims: AccessClaims): WireClaims {
+  return {
+    user_id: claims.userId,
+    session_id: claims.sessionId,
+    roles: [...claims.roles],
+    claims: claims.claims,
+    expires_at: claims.expiresAt * 1000,
+  }
+}
+
+export function toWireSession(session: Session): WireSession {
+  return {
+    id: session.id,
+    user_id: session.userId,
+    created_at: session.createdAt,
+    last_used_at: session.lastUsedAt,
+    expires_at: session.expiresAt,
+    ended_at: session.endedAt,
+    end_reason: session.endReason,
+    ip: session.ip,
+    user_agent: session.userAgent,
+    device_id: session.deviceId,
+    method: session.method,
+  }
+}
+
+export function toWireUser(user: User): WireUser {
+  return {
+    id: user.id,
+    identifier: user.identifier,
+    created_at: user.createdAt,
+    disabled_at: user.disabledAt,
+    roles: [...user.roles],
+  }
+}
+
+export function toWireActivity(event: LogEvent): WireActivity {
+  return {
+    id: event.id,
+    type: event.type,
+    outcome: event.outcome,
+    reason: event.reason,
+    at: event.at,
+    time: new Date(event.at).toISOString(),
+    by: event.actor.kind,
+    session_id: event.sessionId,
+    method: event.method,
+    ip: event.ip,
+    ip_source: event.ipSource,
+    user_agent: event.userAgent,
+    device_id: event.deviceId,
+    data: event.data,
+  }
+}
+
+export function toWireEvent(event: LogEvent): WireEvent {
+  return {
+    number: event.number,
+    id: event.id,
+    type: event.type,
+    outcome: event.outcome,
+    reason: event.reason,
+    at: event.at,
+    time: new Date(event.at).toISOString(),
+    actor: { kind: event.actor.kind, id: event.actor.id },
+    subject: event.subject,
+    identifier: event.identifier,
+    identifier_mask: event.identifierMask,
+    identifier_hmac: event.identifierHmac,
+    session_id: event.sessionId,
+    token_id: event.tokenId,
+    method: event.method,
+    ip: event.ip,
+    ip_source: event.ipSource,
+    user_agent: event.userAgent,
+    device_id: event.deviceId,
+    request_id: event.requestId,
+    trace_id: event.traceId,
+    data: event.data,
+  }
+}
