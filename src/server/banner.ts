@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Dialect } from '../store/dialect.ts'
+import type { Config } from './config.ts'
+import { parseDatabaseAddress } from './database-url.ts'
+import { quoteForShell } from './own-command.ts'
+
+/** What the person who starts the server needs to know; `--json` prints these members. */
+export interface StartReport {
+  readonly version: string
+  readonly url: string
+  readonly issuer: string
+  readonly issuerIsFallback: boolean
+  readonly database: string
+  /** Absolute path, or the name of the setting that holds the secret. */
+  readonly secret: string
+  readonly secretMade: boolean
+  readonly registration: string
+  /** Null once there is an admin. */
+  readonly firstAdminCommand: string | null
+}
+
+/** `sqlite:` with an absolute path, since what a path is relative to is not seen in a terminal. */
+export function databaseLocation(config: Config, database: Dialect): string {
+  const { engine, target } = parseDatabaseAddress(config.database.value as string)
+  return engine === 'sqlite' && target !== ':memory:' ? `sqlite:${resolve(target)}` : database.location
+}
+
+/** Whether the file with the secret is there; asked before and after a start, it tells whether that start made it. */
+export function secretFileExists(config: Config): boolean {
+  return config.secret.value === null && existsSync(config.secretFile.value as string)
+}
+
+export function secretLocation(config: Config): string {
+  return config.secret.value === null ? resolve(config.secretFile.value as string) : config.secret.name
+}
+
+/** The command with what was given to `serve` by flag: it must find the same database and the same secret. */
+export function firstAdminCommand(command: string, config: Config): string {
+  const flags = [config.database, config.secretFile]
+    .filter(({ source }) => source === 'flag')
+    .map(({ name, value }) => ` ${name} ${quoteForShell(value as string)}`)
+  return `${command} user add --admin you@example.org${flags.join('')}`
+}
+
+export function formatBanner(report: StartReport, fromEnvironment: readonly string[]): string {
+  const lines = [
+    `Gatebook ${report.version} listens on ${report.url}`,
+    `  database      ${report.database}`,
+    `  secret        ${report.secret}${report.secretMade ? ' (just made; keep a copy apart from the database)' : ''}`,
+    `  issuer        ${report.issuer}${report.issuerIsFallback ? ' (where this server listens, since GATEBOOK_ISSUER is not set)' : ''}`,
+    `  registration  ${report.registration === 'open' ? 'open: anybody may register (GATEBOOK_REGISTRATION=closed ends that)' : report.registration}`,
+  ]
+  if (report.firstAdminCommand !== null) {
+    const environment = fromEnvironment.length === 0 ? '' : ` and with the same ${fromEnvironment.join(', ')}`
+    lines.push(
+      '',
+      `There is no admin yet. In another terminal, in this folder${environment}, make one (it asks for a password):`,
+      '',
+      `    ${report.firstAdminCommand}`,
+      '',
+    )
+  }
+  return `${lines.join('\n')}\n`
+}
