@@ -153,9 +153,15 @@ export interface Gatebook {
   contextOf(headers: Headers, connection?: { readonly remoteAddress?: string | undefined }): RequestContext
 
   /** Throws ERR_REGISTRATION_CLOSED, ERR_IDENTIFIER_TAKEN, ERR_PASSWORD_…, ERR_THROTTLED, ERR_OVERLOADED. */
-  register(input: { readonly identifier: string; readonly password: string }, context?: RequestContext): Promise<SessionTokens>
+  register(
+    input: { readonly identifier: string; readonly password: string },
+    context?: RequestContext,
+  ): Promise<SessionTokens>
   /** Throws ERR_LOGIN_REFUSED, ERR_THROTTLED, ERR_OVERLOADED. */
-  login(input: { readonly identifier: string; readonly password: string }, context?: RequestContext): Promise<SessionTokens>
+  login(
+    input: { readonly identifier: string; readonly password: string },
+    context?: RequestContext,
+  ): Promise<SessionTokens>
   /** Throws ERR_REFRESH_…. */
   refresh(refreshToken: string, context?: RequestContext): Promise<SessionTokens>
   /** Idempotent; also with an expired token or an ended session. Throws ERR_TOKEN_INVALID for what was never a token. */
@@ -176,7 +182,10 @@ export interface Gatebook {
 
   readonly users: {
     /** Makes a user regardless of `registration`; starts no session. */
-    create(input: { readonly identifier: string; readonly password: string; readonly roles?: readonly string[] }, context?: RequestContext): Promise<User>
+    create(
+      input: { readonly identifier: string; readonly password: string; readonly roles?: readonly string[] },
+      context?: RequestContext,
+    ): Promise<User>
     /** By id. */
     find(userId: UserId | number): Promise<User | null>
     findByIdentifier(identifier: string): Promise<User | null>
@@ -229,7 +238,11 @@ export interface Gatebook {
     /** The user's own history, newest first. */
     activity(userId: UserId | number, options?: PageOptions): Promise<Page<LogEvent>>
     /** Events as they are committed, oldest first, from now (or the last `last` ones) until the signal aborts. */
-    tail(options?: { readonly last?: number; readonly filter?: EventFilter; readonly signal?: AbortSignal }): AsyncIterable<LogEvent>
+    tail(options?: {
+      readonly last?: number
+      readonly filter?: EventFilter
+      readonly signal?: AbortSignal
+    }): AsyncIterable<LogEvent>
   }
 
   /** Whether log-ins can be answered now. */

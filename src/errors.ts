@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'ERR_ROLE_INVALID'
   | 'ERR_SESSION_NOT_FOUND'
   | 'ERR_EVENT_NOT_FOUND'
+  | 'ERR_EVENT_INVALID'
   | 'ERR_ATTEMPT_SETTLED'
   | 'ERR_REASON_INVALID'
   | 'ERR_CLAIMS_INVALID'
@@ -63,12 +64,21 @@ export type ErrorCode =
  */
 export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   // What a client of the HTTP API or a caller of the library meets.
-  ERR_LOGIN_REFUSED: { status: 401, message: 'The identifier or the password is not right, or the account may not log in.' },
+  ERR_LOGIN_REFUSED: {
+    status: 401,
+    message: 'The identifier or the password is not right, or the account may not log in.',
+  },
   ERR_THROTTLED: { status: 429, message: 'Too many failed attempts. Try again later.' },
-  ERR_OVERLOADED: { status: 503, message: 'The server has as many log-ins to check as it can hold. Try again shortly.' },
+  ERR_OVERLOADED: {
+    status: 503,
+    message: 'The server has as many log-ins to check as it can hold. Try again shortly.',
+  },
   ERR_REGISTRATION_CLOSED: { status: 403, message: 'Registration is closed.' },
   ERR_IDENTIFIER_TAKEN: { status: 409, message: 'This identifier is already in use.' },
-  ERR_IDENTIFIER_INVALID: { status: 422, message: 'The identifier must be 1 to 320 characters without control characters.' },
+  ERR_IDENTIFIER_INVALID: {
+    status: 422,
+    message: 'The identifier must be 1 to 320 characters without control characters.',
+  },
   ERR_USER_ID_INVALID: { status: 422, message: 'A user id is 1 to 128 characters without control characters.' },
   ERR_PASSWORD_TOO_SHORT: { status: 422, message: 'The password is too short.' },
   ERR_PASSWORD_TOO_LONG: { status: 422, message: 'The password is too long.' },
@@ -81,9 +91,17 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ERR_ROLE_INVALID: { status: 422, message: 'A role is 1 to 64 characters out of a-z, 0-9, "_", "-", ":" and ".".' },
   ERR_SESSION_NOT_FOUND: { status: 404, message: 'There is no such session.' },
   ERR_EVENT_NOT_FOUND: { status: 404, message: 'There is no such event.' },
+  ERR_EVENT_INVALID: {
+    status: 422,
+    message:
+      'An application event needs a type app.… and data of at most 4 KiB of strings, whole numbers, booleans and lists of strings.',
+  },
   ERR_ATTEMPT_SETTLED: { status: 409, message: 'This attempt has already failed or succeeded.' },
   ERR_REASON_INVALID: { status: 422, message: 'This reason is not in the catalogue.' },
-  ERR_CLAIMS_INVALID: { status: 422, message: 'Claims must be a JSON object that names none of the registered claims.' },
+  ERR_CLAIMS_INVALID: {
+    status: 422,
+    message: 'Claims must be a JSON object that names none of the registered claims.',
+  },
   ERR_TOKEN_TOO_LARGE: { status: 422, message: 'The roles and claims do not fit into an access token.' },
   ERR_TOKEN_MISSING: { status: 401, message: 'An access token is required.' },
   ERR_TOKEN_INVALID: { status: 401, message: 'The access token is not valid.' },

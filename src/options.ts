@@ -20,55 +20,365 @@ export interface OptionRow {
 const DAY = 86_400
 
 export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
-  database: { env: 'GATEBOOK_DATABASE', kind: 'string', default: 'sqlite:gatebook.db', scope: 'server', about: 'Where the tables are: `sqlite:PATH`, `postgres://…` or `mysql://…`. In the library: `sqlite(…)`, `postgres(…)` or `mysql(…)`.' },
-  host: { env: 'GATEBOOK_HOST', kind: 'string', default: '127.0.0.1', scope: 'server', about: 'Address to listen on. `0.0.0.0` for every interface.' },
-  port: { env: 'GATEBOOK_PORT', kind: 'integer', default: 4280, range: [0, 65535], scope: 'server', about: 'Port to listen on; 0 for any free one.' },
-  drainSeconds: { env: 'GATEBOOK_DRAIN_SECONDS', kind: 'integer', default: 10, unit: 'seconds', range: [0, 300], scope: 'server', about: 'How long a shutdown waits for requests that are under way.' },
-  diagnosticsLevel: { env: 'GATEBOOK_DIAGNOSTICS_LEVEL', kind: 'enum', default: 'info', values: ['error', 'warn', 'info', 'debug', 'silent'], scope: 'server', about: 'How much the process says on its standard error.' },
+  database: {
+    env: 'GATEBOOK_DATABASE',
+    kind: 'string',
+    default: 'sqlite:gatebook.db',
+    scope: 'server',
+    about:
+      'Where the tables are: `sqlite:PATH`, `postgres://…` or `mysql://…`. In the library: `sqlite(…)`, `postgres(…)` or `mysql(…)`.',
+  },
+  host: {
+    env: 'GATEBOOK_HOST',
+    kind: 'string',
+    default: '127.0.0.1',
+    scope: 'server',
+    about: 'Address to listen on. `0.0.0.0` for every interface.',
+  },
+  port: {
+    env: 'GATEBOOK_PORT',
+    kind: 'integer',
+    default: 4280,
+    range: [0, 65535],
+    scope: 'server',
+    about: 'Port to listen on; 0 for any free one.',
+  },
+  drainSeconds: {
+    env: 'GATEBOOK_DRAIN_SECONDS',
+    kind: 'integer',
+    default: 10,
+    unit: 'seconds',
+    range: [0, 300],
+    scope: 'server',
+    about: 'How long a shutdown waits for requests that are under way.',
+  },
+  diagnosticsLevel: {
+    env: 'GATEBOOK_DIAGNOSTICS_LEVEL',
+    kind: 'enum',
+    default: 'info',
+    values: ['error', 'warn', 'info', 'debug', 'silent'],
+    scope: 'server',
+    about: 'How much the process says on its standard error.',
+  },
 
-  issuer: { env: 'GATEBOOK_ISSUER', kind: 'url', default: null, scope: 'library', about: 'The `iss` claim: the public URL of this installation, without a slash at the end. Required; the server outside production falls back to the address that it listens on.' },
-  audience: { env: 'GATEBOOK_AUDIENCE', kind: 'string', default: null, scope: 'library', about: 'The `aud` claim; the issuer unless set.' },
-  clientId: { env: 'GATEBOOK_CLIENT_ID', kind: 'string', default: 'gatebook', scope: 'library', about: 'The `client_id` claim.' },
-  secret: { env: 'GATEBOOK_SECRET', kind: 'string', default: null, scope: 'library', about: 'The master secret, at least 32 random characters; or several as `VERSION:SECRET`, separated by commas. The highest version makes new things, the others stay valid.' },
-  secretFile: { env: 'GATEBOOK_SECRET_FILE', kind: 'string', default: 'gatebook.secret', scope: 'library', about: 'File with the master secret, for when `secret` is not set. Made at the first start, except with `NODE_ENV=production`.' },
-  registration: { env: 'GATEBOOK_REGISTRATION', kind: 'enum', default: 'open', values: ['open', 'closed'], scope: 'library', about: 'Whether anybody may register. Open registration cannot hide that a name is taken; it is throttled by address.' },
-  autoMigrate: { env: 'GATEBOOK_AUTO_MIGRATE', kind: 'boolean', default: true, scope: 'library', about: 'Whether the tables are made and brought up to date at start-up. Otherwise `gatebook migrate` does it, and a start without is refused.' },
+  issuer: {
+    env: 'GATEBOOK_ISSUER',
+    kind: 'url',
+    default: null,
+    scope: 'library',
+    about:
+      'The `iss` claim: the public URL of this installation, without a slash at the end. Required; the server outside production falls back to the address that it listens on.',
+  },
+  audience: {
+    env: 'GATEBOOK_AUDIENCE',
+    kind: 'string',
+    default: null,
+    scope: 'library',
+    about: 'The `aud` claim; the issuer unless set.',
+  },
+  clientId: {
+    env: 'GATEBOOK_CLIENT_ID',
+    kind: 'string',
+    default: 'gatebook',
+    scope: 'library',
+    about: 'The `client_id` claim.',
+  },
+  secret: {
+    env: 'GATEBOOK_SECRET',
+    kind: 'string',
+    default: null,
+    scope: 'library',
+    about:
+      'The master secret, at least 32 random characters; or several as `VERSION:SECRET`, separated by commas. The highest version makes new things, the others stay valid.',
+  },
+  secretFile: {
+    env: 'GATEBOOK_SECRET_FILE',
+    kind: 'string',
+    default: 'gatebook.secret',
+    scope: 'library',
+    about:
+      'File with the master secret, for when `secret` is not set. Made at the first start, except with `NODE_ENV=production`.',
+  },
+  registration: {
+    env: 'GATEBOOK_REGISTRATION',
+    kind: 'enum',
+    default: 'open',
+    values: ['open', 'closed'],
+    scope: 'library',
+    about:
+      'Whether anybody may register. Open registration cannot hide that a name is taken; it is throttled by address.',
+  },
+  autoMigrate: {
+    env: 'GATEBOOK_AUTO_MIGRATE',
+    kind: 'boolean',
+    default: true,
+    scope: 'library',
+    about:
+      'Whether the tables are made and brought up to date at start-up. Otherwise `gatebook migrate` does it, and a start without is refused.',
+  },
 
-  signingAlgorithm: { env: 'GATEBOOK_SIGNING_ALGORITHM', kind: 'enum', default: 'ES256', values: ['ES256', 'EdDSA', 'RS256', 'HS256'], scope: 'library', about: 'Algorithm of new signing keys. HS256 needs `hs256Secret` and suits one trust domain only.' },
-  hs256Secret: { env: 'GATEBOOK_HS256_SECRET', kind: 'string', default: null, scope: 'library', about: 'Secret that the verifiers of HS256 tokens share, at least 32 bytes. Never published.' },
-  accessTokenSeconds: { env: 'GATEBOOK_ACCESS_TOKEN_SECONDS', kind: 'integer', default: 600, unit: 'seconds', range: [30, 3600], scope: 'library', about: 'Life of an access token.' },
-  accessTokenMaxBytes: { env: 'GATEBOOK_ACCESS_TOKEN_MAX_BYTES', kind: 'integer', default: 4096, unit: 'bytes', range: [1024, 8192], scope: 'library', about: 'Longer access tokens are not issued, because proxies and servers cap their headers.' },
-  refreshIdleSeconds: { env: 'GATEBOOK_REFRESH_IDLE_SECONDS', kind: 'integer', default: 14 * DAY, unit: 'seconds', range: [60, 90 * DAY], scope: 'library', about: 'A session that is not refreshed for so long expires.' },
-  refreshAbsoluteSeconds: { env: 'GATEBOOK_REFRESH_ABSOLUTE_SECONDS', kind: 'integer', default: 30 * DAY, unit: 'seconds', range: [60, 365 * DAY], scope: 'library', about: 'A session expires after so long, however often it is refreshed.' },
-  refreshGraceSeconds: { env: 'GATEBOOK_REFRESH_GRACE_SECONDS', kind: 'integer', default: 20, unit: 'seconds', range: [0, 60], scope: 'library', about: 'How long a spent refresh token returns the same successor again.' },
-  sessionsPerUser: { env: 'GATEBOOK_SESSIONS_PER_USER', kind: 'integer', default: 50, range: [1, 1000], scope: 'library', about: 'One session more ends the oldest one.' },
-  revocationPollMilliseconds: { env: 'GATEBOOK_REVOCATION_POLL_MILLISECONDS', kind: 'integer', default: 500, unit: 'milliseconds', range: [50, 2000], scope: 'library', about: 'How often a process looks for sessions that others have ended.' },
+  signingAlgorithm: {
+    env: 'GATEBOOK_SIGNING_ALGORITHM',
+    kind: 'enum',
+    default: 'ES256',
+    values: ['ES256', 'EdDSA', 'RS256', 'HS256'],
+    scope: 'library',
+    about: 'Algorithm of new signing keys. HS256 needs `hs256Secret` and suits one trust domain only.',
+  },
+  hs256Secret: {
+    env: 'GATEBOOK_HS256_SECRET',
+    kind: 'string',
+    default: null,
+    scope: 'library',
+    about: 'Secret that the verifiers of HS256 tokens share, at least 32 bytes. Never published.',
+  },
+  accessTokenSeconds: {
+    env: 'GATEBOOK_ACCESS_TOKEN_SECONDS',
+    kind: 'integer',
+    default: 600,
+    unit: 'seconds',
+    range: [30, 3600],
+    scope: 'library',
+    about: 'Life of an access token.',
+  },
+  accessTokenMaxBytes: {
+    env: 'GATEBOOK_ACCESS_TOKEN_MAX_BYTES',
+    kind: 'integer',
+    default: 4096,
+    unit: 'bytes',
+    range: [1024, 8192],
+    scope: 'library',
+    about: 'Longer access tokens are not issued, because proxies and servers cap their headers.',
+  },
+  refreshIdleSeconds: {
+    env: 'GATEBOOK_REFRESH_IDLE_SECONDS',
+    kind: 'integer',
+    default: 14 * DAY,
+    unit: 'seconds',
+    range: [60, 90 * DAY],
+    scope: 'library',
+    about: 'A session that is not refreshed for so long expires.',
+  },
+  refreshAbsoluteSeconds: {
+    env: 'GATEBOOK_REFRESH_ABSOLUTE_SECONDS',
+    kind: 'integer',
+    default: 30 * DAY,
+    unit: 'seconds',
+    range: [60, 365 * DAY],
+    scope: 'library',
+    about: 'A session expires after so long, however often it is refreshed.',
+  },
+  refreshGraceSeconds: {
+    env: 'GATEBOOK_REFRESH_GRACE_SECONDS',
+    kind: 'integer',
+    default: 20,
+    unit: 'seconds',
+    range: [0, 60],
+    scope: 'library',
+    about: 'How long a spent refresh token returns the same successor again.',
+  },
+  sessionsPerUser: {
+    env: 'GATEBOOK_SESSIONS_PER_USER',
+    kind: 'integer',
+    default: 50,
+    range: [1, 1000],
+    scope: 'library',
+    about: 'One session more ends the oldest one.',
+  },
+  revocationPollMilliseconds: {
+    env: 'GATEBOOK_REVOCATION_POLL_MILLISECONDS',
+    kind: 'integer',
+    default: 500,
+    unit: 'milliseconds',
+    range: [50, 2000],
+    scope: 'library',
+    about: 'How often a process looks for sessions that others have ended.',
+  },
 
-  passwordMinLength: { env: 'GATEBOOK_PASSWORD_MIN_LENGTH', kind: 'integer', default: 15, unit: 'characters', range: [8, 64], scope: 'library', about: 'NIST SP 800-63B-4 asks for 15 where the password is the only factor.' },
-  passwordMaxLength: { env: 'GATEBOOK_PASSWORD_MAX_LENGTH', kind: 'integer', default: 256, unit: 'characters', range: [256, 4096], scope: 'library', about: 'Longer ones are refused, never truncated.' },
-  argon2MemoryKib: { env: 'GATEBOOK_ARGON2_MEMORY_KIB', kind: 'integer', default: 19_456, unit: 'KiB', range: [7168, 1_048_576], scope: 'library', about: 'Argon2id memory. OWASP: 19,456 with 2 iterations.' },
-  argon2Iterations: { env: 'GATEBOOK_ARGON2_ITERATIONS', kind: 'integer', default: 2, range: [1, 20], scope: 'library', about: 'Argon2id passes over the memory.' },
-  argon2Parallelism: { env: 'GATEBOOK_ARGON2_PARALLELISM', kind: 'integer', default: 1, range: [1, 8], scope: 'library', about: 'Argon2id lanes.' },
-  hashConcurrency: { env: 'GATEBOOK_HASH_CONCURRENCY', kind: 'integer', default: null, range: [1, 256], scope: 'library', about: 'Passwords hashed at once. By default one less than the cores (at least 1, at most one less than the threads of libuv), so that a flood of log-ins leaves everybody else a core.' },
-  hashQueueLimit: { env: 'GATEBOOK_HASH_QUEUE_LIMIT', kind: 'integer', default: 100, range: [1, 10_000], scope: 'library', about: 'Passwords that may wait for their turn; one more is answered 503 with Retry-After.' },
+  passwordMinLength: {
+    env: 'GATEBOOK_PASSWORD_MIN_LENGTH',
+    kind: 'integer',
+    default: 15,
+    unit: 'characters',
+    range: [8, 64],
+    scope: 'library',
+    about: 'NIST SP 800-63B-4 asks for 15 where the password is the only factor.',
+  },
+  passwordMaxLength: {
+    env: 'GATEBOOK_PASSWORD_MAX_LENGTH',
+    kind: 'integer',
+    default: 256,
+    unit: 'characters',
+    range: [256, 1024],
+    scope: 'library',
+    about: 'Longer ones are refused, never truncated.',
+  },
+  argon2MemoryKib: {
+    env: 'GATEBOOK_ARGON2_MEMORY_KIB',
+    kind: 'integer',
+    default: 19_456,
+    unit: 'KiB',
+    range: [7168, 1_048_576],
+    scope: 'library',
+    about: 'Argon2id memory. OWASP: 19,456 with 2 iterations.',
+  },
+  argon2Iterations: {
+    env: 'GATEBOOK_ARGON2_ITERATIONS',
+    kind: 'integer',
+    default: 2,
+    range: [1, 20],
+    scope: 'library',
+    about: 'Argon2id passes over the memory.',
+  },
+  argon2Parallelism: {
+    env: 'GATEBOOK_ARGON2_PARALLELISM',
+    kind: 'integer',
+    default: 1,
+    range: [1, 8],
+    scope: 'library',
+    about: 'Argon2id lanes.',
+  },
+  hashConcurrency: {
+    env: 'GATEBOOK_HASH_CONCURRENCY',
+    kind: 'integer',
+    default: null,
+    range: [1, 256],
+    scope: 'library',
+    about:
+      'Passwords hashed at once. By default one less than the cores (at least 1, at most one less than the threads of libuv), so that a flood of log-ins leaves everybody else a core.',
+  },
+  hashQueueLimit: {
+    env: 'GATEBOOK_HASH_QUEUE_LIMIT',
+    kind: 'integer',
+    default: 100,
+    range: [1, 10_000],
+    scope: 'library',
+    about: 'Passwords that may wait for their turn; one more is answered 503 with Retry-After.',
+  },
 
-  throttlePairFree: { env: 'GATEBOOK_THROTTLE_PAIR_FREE', kind: 'integer', default: 5, range: [1, 100], scope: 'library', about: 'Failures of one account from one address (or known device) before the waits begin, doubling from 1 s.' },
-  throttlePairMaxWaitSeconds: { env: 'GATEBOOK_THROTTLE_PAIR_MAX_WAIT_SECONDS', kind: 'integer', default: 900, unit: 'seconds', range: [1, DAY], scope: 'library', about: 'The longest of those waits.' },
-  throttleAddressFailures: { env: 'GATEBOOK_THROTTLE_ADDRESS_FAILURES', kind: 'integer', default: 60, range: [1, 100_000], scope: 'library', about: 'Failures that one address (IPv6: one /64) has in its window.' },
-  throttleAddressWindowSeconds: { env: 'GATEBOOK_THROTTLE_ADDRESS_WINDOW_SECONDS', kind: 'integer', default: 600, unit: 'seconds', range: [1, DAY], scope: 'library', about: 'The window of an address.' },
-  throttleAccountFailures: { env: 'GATEBOOK_THROTTLE_ACCOUNT_FAILURES', kind: 'integer', default: 100, range: [1, 100_000], scope: 'library', about: 'Failures that one account has in its window, from devices that it does not know.' },
-  throttleAccountWindowSeconds: { env: 'GATEBOOK_THROTTLE_ACCOUNT_WINDOW_SECONDS', kind: 'integer', default: DAY, unit: 'seconds', range: [60, 30 * DAY], scope: 'library', about: 'The window of an account.' },
+  throttlePairFree: {
+    env: 'GATEBOOK_THROTTLE_PAIR_FREE',
+    kind: 'integer',
+    default: 5,
+    range: [1, 100],
+    scope: 'library',
+    about: 'Failures of one account from one address (or known device) before the waits begin, doubling from 1 s.',
+  },
+  throttlePairMaxWaitSeconds: {
+    env: 'GATEBOOK_THROTTLE_PAIR_MAX_WAIT_SECONDS',
+    kind: 'integer',
+    default: 900,
+    unit: 'seconds',
+    range: [1, DAY],
+    scope: 'library',
+    about: 'The longest of those waits.',
+  },
+  throttleAddressFailures: {
+    env: 'GATEBOOK_THROTTLE_ADDRESS_FAILURES',
+    kind: 'integer',
+    default: 60,
+    range: [1, 100_000],
+    scope: 'library',
+    about: 'Failures that one address (IPv6: one /64) has in its window.',
+  },
+  throttleAddressWindowSeconds: {
+    env: 'GATEBOOK_THROTTLE_ADDRESS_WINDOW_SECONDS',
+    kind: 'integer',
+    default: 600,
+    unit: 'seconds',
+    range: [1, DAY],
+    scope: 'library',
+    about: 'The window of an address.',
+  },
+  throttleAccountFailures: {
+    env: 'GATEBOOK_THROTTLE_ACCOUNT_FAILURES',
+    kind: 'integer',
+    default: 100,
+    range: [1, 100_000],
+    scope: 'library',
+    about: 'Failures that one account has in its window, from devices that it does not know.',
+  },
+  throttleAccountWindowSeconds: {
+    env: 'GATEBOOK_THROTTLE_ACCOUNT_WINDOW_SECONDS',
+    kind: 'integer',
+    default: DAY,
+    unit: 'seconds',
+    range: [60, 30 * DAY],
+    scope: 'library',
+    about: 'The window of an account.',
+  },
 
-  trustedProxies: { env: 'GATEBOOK_TRUSTED_PROXIES', kind: 'list', default: [], scope: 'library', about: 'Addresses and CIDRs of the proxies in front, separated by commas. Forwarding headers count only when they come from one of these.' },
-  corsOrigins: { env: 'GATEBOOK_CORS_ORIGINS', kind: 'list', default: [], scope: 'library', about: 'Origins whose pages may call the API, separated by commas.' },
-  bodyLimitBytes: { env: 'GATEBOOK_BODY_LIMIT_BYTES', kind: 'integer', default: 16_384, unit: 'bytes', range: [4096, 1_048_576], scope: 'library', about: 'Longer request bodies are refused.' },
-  adminPath: { env: 'GATEBOOK_ADMIN_PATH', kind: 'string', default: null, scope: 'library', about: 'Prefix of the admin API, e.g. `/admin`; the routes are off while it is empty. The server has them under `/admin`.' },
-  operationsPath: { env: 'GATEBOOK_OPERATIONS_PATH', kind: 'string', default: null, scope: 'library', about: 'Prefix of `/healthz`, `/readyz` and `/openapi.json`; off while unset. The server has them at its root.' },
+  trustedProxies: {
+    env: 'GATEBOOK_TRUSTED_PROXIES',
+    kind: 'list',
+    default: [],
+    scope: 'library',
+    about:
+      'Addresses and CIDRs of the proxies in front, separated by commas. Forwarding headers count only when they come from one of these.',
+  },
+  corsOrigins: {
+    env: 'GATEBOOK_CORS_ORIGINS',
+    kind: 'list',
+    default: [],
+    scope: 'library',
+    about: 'Origins whose pages may call the API, separated by commas.',
+  },
+  bodyLimitBytes: {
+    env: 'GATEBOOK_BODY_LIMIT_BYTES',
+    kind: 'integer',
+    default: 16_384,
+    unit: 'bytes',
+    range: [4096, 1_048_576],
+    scope: 'library',
+    about: 'Longer request bodies are refused.',
+  },
+  adminPath: {
+    env: 'GATEBOOK_ADMIN_PATH',
+    kind: 'string',
+    default: null,
+    scope: 'library',
+    about:
+      'Prefix of the admin API, e.g. `/admin`; the routes are off while it is empty. The server has them under `/admin`.',
+  },
+  operationsPath: {
+    env: 'GATEBOOK_OPERATIONS_PATH',
+    kind: 'string',
+    default: null,
+    scope: 'library',
+    about: 'Prefix of `/healthz`, `/readyz` and `/openapi.json`; off while unset. The server has them at its root.',
+  },
 
-  userLogsView: { env: 'GATEBOOK_USER_LOGS_VIEW', kind: 'string', default: 'user_logs', scope: 'library', about: 'Name of the view with one row per log-in; empty for none.' },
-  userLogEventsView: { env: 'GATEBOOK_USER_LOG_EVENTS_VIEW', kind: 'string', default: 'user_log_events', scope: 'library', about: 'Name of the view with one row per log-in and per logout; empty for none.' },
-  userLogsUserId: { env: 'GATEBOOK_USER_LOGS_USER_ID', kind: 'enum', default: 'text', values: ['text', 'integer'], scope: 'library', about: 'Type of `user_id` in the views, so that it joins with the users table of the application.' },
-  sequencerMilliseconds: { env: 'GATEBOOK_SEQUENCER_MILLISECONDS', kind: 'integer', default: 200, unit: 'milliseconds', range: [20, 5000], scope: 'library', about: 'How often committed events are moved into the log on PostgreSQL and MySQL.' },
+  userLogsView: {
+    env: 'GATEBOOK_USER_LOGS_VIEW',
+    kind: 'string',
+    default: 'user_logs',
+    scope: 'library',
+    about: 'Name of the view with one row per log-in; empty for none.',
+  },
+  userLogEventsView: {
+    env: 'GATEBOOK_USER_LOG_EVENTS_VIEW',
+    kind: 'string',
+    default: 'user_log_events',
+    scope: 'library',
+    about: 'Name of the view with one row per log-in and per logout; empty for none.',
+  },
+  userLogsUserId: {
+    env: 'GATEBOOK_USER_LOGS_USER_ID',
+    kind: 'enum',
+    default: 'text',
+    values: ['text', 'integer'],
+    scope: 'library',
+    about: 'Type of `user_id` in the views, so that it joins with the users table of the application.',
+  },
+  sequencerMilliseconds: {
+    env: 'GATEBOOK_SEQUENCER_MILLISECONDS',
+    kind: 'integer',
+    default: 200,
+    unit: 'milliseconds',
+    range: [20, 5000],
+    scope: 'library',
+    about: 'How often committed events are moved into the log on PostgreSQL and MySQL.',
+  },
 }
 
 export type OptionName =
@@ -167,7 +477,10 @@ export interface GatebookOptions {
   readonly userLogsUserId?: 'text' | 'integer'
   readonly sequencerMilliseconds?: number
   /** Adds the application's own claims to each access token, at log-in and at refresh. Must not throw for a live user. */
-  readonly claims?: (subject: { readonly userId: string; readonly roles: readonly string[] }) => Record<string, unknown> | Promise<Record<string, unknown>>
+  readonly claims?: (subject: {
+    readonly userId: string
+    readonly roles: readonly string[]
+  }) => Record<string, unknown> | Promise<Record<string, unknown>>
   readonly diagnostics?: Diagnostics
   /** For tests. */
   readonly clock?: Clock
@@ -181,7 +494,7 @@ export type Settings = Readonly<
   readonly hs256Secret: string | null
   readonly adminPath: string | null
   readonly operationsPath: string | null
-  readonly claims: GatebookOptions['claims'] | null
+  readonly claims: NonNullable<GatebookOptions['claims']> | null
 }
 
 const UNLISTED = new Set(['database', 'claims', 'diagnostics', 'clock'])
@@ -240,12 +553,19 @@ export function resolveOptions(options: GatebookOptions, clock: Clock, hashConcu
 }
 
 /** The value when the row allows it. Also used by the server for values out of the environment. */
-export function checkOption(name: string, row: OptionRow, value: unknown): string | number | boolean | readonly string[] {
+export function checkOption(
+  name: string,
+  row: OptionRow,
+  value: unknown,
+): string | number | boolean | readonly string[] {
   switch (row.kind) {
     case 'integer': {
       const [low, high] = row.range ?? [0, Number.MAX_SAFE_INTEGER]
       if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < low || value > high) {
-        throw invalid(name, `it must be a whole number from ${low} to ${high}${row.unit === undefined ? '' : ` ${row.unit}`}`)
+        throw invalid(
+          name,
+          `it must be a whole number from ${low} to ${high}${row.unit === undefined ? '' : ` ${row.unit}`}`,
+        )
       }
       return value
     }
@@ -264,7 +584,13 @@ export function checkOption(name: string, row: OptionRow, value: unknown): strin
       return Object.freeze([...value]) as readonly string[]
     case 'url': {
       const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : null
-      if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '' || (value as string).endsWith('/')) {
+      if (
+        url === null ||
+        !/^https?:$/.test(url.protocol) ||
+        url.search !== '' ||
+        url.hash !== '' ||
+        (value as string).endsWith('/')
+      ) {
         throw invalid(name, 'it must be an http or https URL without query, fragment and slash at the end')
       }
       return value as string

@@ -30,7 +30,9 @@ export function formatCanonical(value: CanonicalValue): string {
     case 'boolean':
       return value ? 'true' : 'false'
     default:
-      return Array.isArray(value) ? formatArray(value) : formatObject(value as { readonly [member: string]: CanonicalValue })
+      return Array.isArray(value)
+        ? formatArray(value)
+        : formatObject(value as { readonly [member: string]: CanonicalValue })
   }
 }
 
@@ -39,7 +41,8 @@ function formatArray(items: readonly CanonicalValue[]): string {
 }
 
 function formatObject(object: { readonly [member: string]: CanonicalValue | undefined } | null): string {
-  if (object === null || typeof object !== 'object') throw new TypeError('a canonical value must not be null or a function')
+  if (object === null || typeof object !== 'object')
+    throw new TypeError('a canonical value must not be null or a function')
   const members: string[] = []
   for (const name of Object.keys(object).sort()) {
     const value = object[name]

@@ -52,7 +52,7 @@ export const SESSION_END_REASONS = [
 ] as const
 export type SessionEndReason = (typeof SESSION_END_REASONS)[number]
 
-export const REFRESH_REFUSAL_REASONS = ['invalid', 'expired', 'ended', 'superseded', 'reused', 'disabled'] as const
+export const REFRESH_REFUSAL_REASONS = ['invalid', 'expired', 'ended', 'superseded', 'reused'] as const
 export type RefreshRefusalReason = (typeof REFRESH_REFUSAL_REASONS)[number]
 
 export const REGISTRATION_REFUSAL_REASONS = ['closed', 'identifier-taken', 'throttled'] as const

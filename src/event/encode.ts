@@ -1,9 +1,9 @@
-import { APPLICATION_EVENT, type EventType, findEventType } from './catalogue.ts'
+import { encodeBase64url } from '../util/base64url.ts'
 import { type CanonicalValue, encodeCanonical, formatCanonical } from './canonical.ts'
+import { APPLICATION_EVENT, type EventType, findEventType } from './catalogue.ts'
 import { computeCommitment, generateSalt } from './commitment.ts'
 import type { EventData, Network, NewEvent } from './event.ts'
 import { CAPS, cleanText } from './redact.ts'
-import { encodeBase64url } from '../util/base64url.ts'
 
 export const LEAF_VERSION = 1
 /** A bundle of the tile format carries at most 65,535 bytes an entry; nothing here comes near this. */
@@ -82,7 +82,9 @@ export function encodeEvent(event: NewEvent, id: string, at: number): EncodedEve
 }
 
 /** The fields that each commitment covers, as they stand in the columns. */
-export function committedFields(columns: EventColumns): Record<'id' | 'net', Record<string, CanonicalValue | undefined>> {
+export function committedFields(
+  columns: EventColumns,
+): Record<'id' | 'net', Record<string, CanonicalValue | undefined>> {
   return {
     id: {
       actor: columns.actor_id ?? undefined,
@@ -147,7 +149,8 @@ function encodeData(type: EventType, event: NewEvent): EventData | undefined {
     if (type !== APPLICATION_EVENT && !isOfKind(type.data[name], value)) {
       throw new TypeError(`${event.type} has no data member ${name} of this kind`)
     }
-    cleaned[name] = typeof value === 'string' ? cleanText(value, CAPS.dataText) : Array.isArray(value) ? value.map(cleanItem) : value
+    cleaned[name] =
+      typeof value === 'string' ? cleanText(value, CAPS.dataText) : Array.isArray(value) ? value.map(cleanItem) : value
   }
   if (formatCanonical(cleaned).length > CAPS.dataBytes) {
     throw new TypeError(`the data of an event must not be longer than ${CAPS.dataBytes} characters`)

@@ -13,7 +13,8 @@ export type SecretLabel =
   | 'check'
 
 const MINIMUM_CHARACTERS = 32
-const WELL_KNOWN = /^(.)\1*$|change[-_ ]?me|^(secret|password|gatebook|example|default|test|dev|0123456789|abcdef)+$|your[-_ ]?(256|secret)/i
+const WELL_KNOWN =
+  /^(.)\1*$|change[-_ ]?me|^(secret|password|gatebook|example|default|test|dev|0123456789|abcdef)+$|your[-_ ]?(256|secret)/i
 
 /** Versioned secret outside the database, from which everything is derived (RFC 5869, SHA-256). */
 export interface MasterSecret {
@@ -41,6 +42,8 @@ export function parseMasterSecret(text: string, setting: string): MasterSecret {
     const match = /^([1-9][0-9]{0,2}):(.+)$/.exec(item)
     const version = match === null ? 1 : Number(match[1])
     const secret = match === null ? item : match[2]!
+    // One byte of every token carries the version.
+    if (version > 255) throw new GatebookError('ERR_OPTION_INVALID', { detail: `${setting}: a version is 1 to 255.` })
     if (secret.length < MINIMUM_CHARACTERS || WELL_KNOWN.test(secret) || new Set(secret).size < 10) {
       throw new GatebookError('ERR_SECRET_WEAK', {
         detail: `${setting} must hold at least ${MINIMUM_CHARACTERS} random characters, e.g. from: openssl rand -base64 32`,

@@ -54,7 +54,10 @@ function failed(database: OpenDatabase, error: unknown): GatebookError {
   if (database.traits.isUnavailable(error)) {
     return new GatebookError('ERR_DATABASE', { cause: error, detail: `The database does not answer: ${problem}` })
   }
-  return new GatebookError('ERR_MIGRATION', { cause: error, detail: `The tables cannot be brought up to date: ${problem}` })
+  return new GatebookError('ERR_MIGRATION', {
+    cause: error,
+    detail: `The tables cannot be brought up to date: ${problem}`,
+  })
 }
 
 function migratorFor({ kysely, traits }: OpenDatabase): Migrator {

@@ -38,6 +38,8 @@ export interface SubjectTable {
   id: string
   /** Grows with each change of roles; an access token with a smaller one is stale. */
   generation: number
+  /** Grows with each change of the password: a log-in that was checked against the one before does not succeed. */
+  credential_version: number
   created_at: number
   disabled_at: number | null
   erased_at: number | null
@@ -92,7 +94,9 @@ export interface EventTable extends EventColumnsMutable {
   ip_key: string | null
 }
 
-type EventColumnsMutable = { -readonly [K in keyof EventColumns]: K extends 'salt_id' | 'salt_net' ? Uint8Array | null : EventColumns[K] }
+type EventColumnsMutable = {
+  -readonly [K in keyof EventColumns]: K extends 'salt_id' | 'salt_net' ? Uint8Array | null : EventColumns[K]
+}
 
 export interface QueueTable {
   number: Generated<number>

@@ -9,8 +9,8 @@ import {
   type QueryResult,
 } from 'kysely'
 import { GatebookError } from '../../errors.ts'
-import { describeUrl } from '../sql/describe-url.ts'
 import type { Dialect, DialectTraits } from '../dialect.ts'
+import { describeUrl } from '../sql/describe-url.ts'
 import type { Tables } from '../tables.ts'
 
 /** What is used of a `mysql2` pool; the promise form carries the other one as `pool`. */
@@ -21,7 +21,11 @@ export interface MysqlPool {
 
 export interface MysqlClient {
   query(sql: string, callback: (error: Error | null, result: unknown) => void): unknown
-  execute(sql: string, parameters: readonly unknown[], callback: (error: Error | null, result: unknown) => void): unknown
+  execute(
+    sql: string,
+    parameters: readonly unknown[],
+    callback: (error: Error | null, result: unknown) => void,
+  ): unknown
   release(): void
   destroy(): void
 }
@@ -32,7 +36,10 @@ export interface MysqlOptions {
 }
 
 /** MySQL 8 or MariaDB 10.11 and newer: a URL, or the application's own `mysql2` pool, which stays open. */
-export function mysql(urlOrPool: string | MysqlPool | { readonly pool: MysqlPool }, options: MysqlOptions = {}): Dialect {
+export function mysql(
+  urlOrPool: string | MysqlPool | { readonly pool: MysqlPool },
+  options: MysqlOptions = {},
+): Dialect {
   const owned = typeof urlOrPool === 'string'
   return {
     name: 'mysql',
@@ -52,7 +59,8 @@ export function mysql(urlOrPool: string | MysqlPool | { readonly pool: MysqlPool
         traits,
         async close() {
           await kysely.destroy()
-          if (owned) await new Promise<void>((resolve, reject) => pool.end((error) => (error ? reject(error) : resolve())))
+          if (owned)
+            await new Promise<void>((resolve, reject) => pool.end((error) => (error ? reject(error) : resolve())))
         },
       }
     },
@@ -67,14 +75,24 @@ async function openPool(url: string, connectionLimit: number): Promise<MysqlPool
   const { createPool } = await import('mysql2')
   try {
     const uri = url.replace(/^mariadb:/, 'mysql:')
-    return createPool({ uri, connectionLimit, connectTimeout: 10_000, charset: 'utf8mb4', enableKeepAlive: true }) as unknown as MysqlPool
+    return createPool({
+      uri,
+      connectionLimit,
+      connectTimeout: 10_000,
+      charset: 'utf8mb4',
+      enableKeepAlive: true,
+    }) as unknown as MysqlPool
   } catch (error) {
-    throw new GatebookError('ERR_DATABASE', { cause: error, detail: `${describeUrl(url)}: ${(error as Error).message}` })
+    throw new GatebookError('ERR_DATABASE', {
+      cause: error,
+      detail: `${describeUrl(url)}: ${(error as Error).message}`,
+    })
   }
 }
 
 const RETRYABLE = new Set([1213, 1205, 1020])
-const UNAVAILABLE = /^(PROTOCOL_CONNECTION_LOST|PROTOCOL_SEQUENCE_TIMEOUT|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ER_SERVER_SHUTDOWN|ER_CON_COUNT_ERROR|ER_CONNECTION_KILLED|ER_QUERY_INTERRUPTED)$/
+const UNAVAILABLE =
+  /^(PROTOCOL_CONNECTION_LOST|PROTOCOL_SEQUENCE_TIMEOUT|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ER_SERVER_SHUTDOWN|ER_CON_COUNT_ERROR|ER_CONNECTION_KILLED|ER_QUERY_INTERRUPTED)$/
 
 const traits: DialectTraits = {
   name: 'mysql',
@@ -155,9 +173,9 @@ class MysqlConnection implements DatabaseConnection {
   #run(query: CompiledQuery): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const settle = (error: Error | null, result: unknown): void => {
-        if (error === null) return resolve(result)
-        if (traits.isUnavailable(error)) this.#broken = true
-        reject(error)
+        if (error !== null && traits.isUnavailable(error)) this.#broken = true
+        if (error === null) resolve(result)
+        else reject(error)
       }
       if (query.parameters.length === 0) this.#client.query(query.sql, settle)
       else this.#client.execute(query.sql, query.parameters.map(toParameter), settle)
@@ -171,7 +189,8 @@ class MysqlConnection implements DatabaseConnection {
 }
 
 function toParameter(value: unknown): unknown {
-  if (value instanceof Uint8Array && !Buffer.isBuffer(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+  if (value instanceof Uint8Array && !Buffer.isBuffer(value))
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
   // As text, because mysql2 would send a number as a double.
   return typeof value === 'number' ? String(value) : value
 }

@@ -9,8 +9,8 @@ import {
   type QueryResult,
 } from 'kysely'
 import { GatebookError } from '../../errors.ts'
-import { describeUrl } from '../sql/describe-url.ts'
 import type { Dialect, DialectTraits } from '../dialect.ts'
+import { describeUrl } from '../sql/describe-url.ts'
 import type { Tables } from '../tables.ts'
 
 /** What is used of `pg.Pool`. */
@@ -72,7 +72,10 @@ async function openPool(url: string, max: number): Promise<PostgresPool> {
     pool.on('error', () => {})
     return pool as unknown as PostgresPool
   } catch (error) {
-    throw new GatebookError('ERR_DATABASE', { cause: error, detail: `${describeUrl(url)}: ${(error as Error).message}` })
+    throw new GatebookError('ERR_DATABASE', {
+      cause: error,
+      detail: `${describeUrl(url)}: ${(error as Error).message}`,
+    })
   }
 }
 
@@ -103,7 +106,10 @@ const traits: DialectTraits = {
   isUnavailable: (error) =>
     UNAVAILABLE.test(codeOf(error)) ||
     UNAVAILABLE_NODE.test(codeOf(error)) ||
-    (error instanceof Error && /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(error.message)),
+    (error instanceof Error &&
+      /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
+        error.message,
+      )),
 }
 
 function codeOf(error: unknown): string {
@@ -144,14 +150,15 @@ class PostgresDriver implements Driver {
   async destroy(): Promise<void> {}
 }
 
+const NAMES_KEPT = 500
 const names = new Map<string, string>()
 
-function nameOf(sql: string): string {
-  let name = names.get(sql)
-  if (name === undefined) {
-    name = `gatebook_${names.size}`
-    names.set(sql, name)
-  }
+/** Undefined, so that the statement is not kept by the server, for long ones and once there are very many. */
+function nameOf({ sql, parameters }: CompiledQuery): string | undefined {
+  const kept = names.get(sql)
+  if (kept !== undefined || parameters.length === 0 || sql.length > 4096 || names.size >= NAMES_KEPT) return kept
+  const name = `gatebook_${names.size}`
+  names.set(sql, name)
   return name
 }
 
@@ -170,12 +177,13 @@ class PostgresConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const name = this.#prepared ? nameOf(query) : undefined
     try {
       const { command, rowCount, rows } = await this.#client.query({
         text: query.sql,
         values: query.parameters,
         types,
-        ...(this.#prepared && query.parameters.length > 0 && query.sql.length < 4096 && { name: nameOf(query.sql) }),
+        ...(name !== undefined && { name }),
       })
       const changed = command === 'INSERT' || command === 'UPDATE' || command === 'DELETE'
       return { rows: rows as R[], ...(changed && { numAffectedRows: BigInt(rowCount ?? 0) }) }

@@ -66,8 +66,11 @@ export function sqlite(pathOrHandle: string | SqliteHandle): Dialect {
 
 async function openFile(path: string): Promise<SqliteHandle> {
   // Built in from Node 22.13 on; the package has the same interface for Node 20.
-  const builtIn = process.getBuiltinModule?.('node:sqlite' as never) as { DatabaseSync: new (path: string) => SqliteHandle } | undefined
-  const { DatabaseSync } = builtIn ?? ((await import('@photostructure/sqlite')) as unknown as NonNullable<typeof builtIn>)
+  const builtIn = process.getBuiltinModule?.('node:sqlite' as never) as
+    | { DatabaseSync: new (path: string) => SqliteHandle }
+    | undefined
+  const { DatabaseSync } =
+    builtIn ?? ((await import('@photostructure/sqlite')) as unknown as NonNullable<typeof builtIn>)
   try {
     const handle = new DatabaseSync(path)
     // While two processes open a new file at once, switching to WAL needs the lock.
@@ -80,7 +83,10 @@ async function openFile(path: string): Promise<SqliteHandle> {
     handle.exec('PRAGMA busy_timeout = 20')
     return handle
   } catch (error) {
-    throw new GatebookError('ERR_DATABASE', { cause: error, detail: `The SQLite file ${path} cannot be opened: ${(error as Error).message}.` })
+    throw new GatebookError('ERR_DATABASE', {
+      cause: error,
+      detail: `The SQLite file ${path} cannot be opened: ${(error as Error).message}.`,
+    })
   }
 }
 
@@ -91,7 +97,10 @@ const traits: DialectTraits = {
   conflictClause: 'on-conflict',
   isRetryable: isBusy,
   isUniqueViolation: (error) => /UNIQUE constraint failed|PRIMARY KEY constraint/i.test(messageOf(error)),
-  isUnavailable: (error) => /disk I\/O error|database or disk is full|unable to open|readonly database|database is locked/i.test(messageOf(error)),
+  isUnavailable: (error) =>
+    /disk I\/O error|database or disk is full|unable to open|readonly database|database is locked/i.test(
+      messageOf(error),
+    ),
 }
 
 function isBusy(error: unknown): boolean {

@@ -27,6 +27,7 @@ export function initial(dialect: DialectName): string[] {
       columns: [
         `id ${subject} NOT NULL PRIMARY KEY`,
         `generation ${integer} NOT NULL`,
+        `credential_version ${integer} NOT NULL`,
         `created_at ${bigint} NOT NULL`,
         `disabled_at ${bigint}`,
         `erased_at ${bigint}`,

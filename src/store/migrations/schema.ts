@@ -39,7 +39,8 @@ const MYSQL: ColumnTypes = {
   bytes: (length) => `VARBINARY(${length})`,
   longBytes: 'BLOB',
   // Arithmetic on a constant: FROM_UNIXTIME would depend on the time zone of the connection.
-  utcOf: (column) => `DATETIME(3) GENERATED ALWAYS AS (TIMESTAMPADD(MICROSECOND, ${column} * 1000, TIMESTAMP'1970-01-01 00:00:00')) STORED`,
+  utcOf: (column) =>
+    `DATETIME(3) GENERATED ALWAYS AS (TIMESTAMPADD(MICROSECOND, ${column} * 1000, TIMESTAMP'1970-01-01 00:00:00')) STORED`,
 }
 
 const SQLITE: ColumnTypes = {
@@ -54,7 +55,11 @@ const SQLITE: ColumnTypes = {
   utcOf: (column) => `TEXT GENERATED ALWAYS AS (strftime('%Y-%m-%d %H:%M:%f', ${column} / 1000.0, 'unixepoch')) STORED`,
 }
 
-export const COLUMN_TYPES: Readonly<Record<DialectName, ColumnTypes>> = { postgres: POSTGRES, mysql: MYSQL, sqlite: SQLITE }
+export const COLUMN_TYPES: Readonly<Record<DialectName, ColumnTypes>> = {
+  postgres: POSTGRES,
+  mysql: MYSQL,
+  sqlite: SQLITE,
+}
 
 export interface TableDefinition {
   readonly name: string
@@ -69,7 +74,10 @@ export interface TableDefinition {
  * part of the CREATE TABLE.
  */
 export function createTable(dialect: DialectName, table: TableDefinition): string[] {
-  const indexes = Object.entries(table.indexes ?? {}).map(([name, columns]) => ({ name: `${table.name}_${name}`, columns }))
+  const indexes = Object.entries(table.indexes ?? {}).map(([name, columns]) => ({
+    name: `${table.name}_${name}`,
+    columns,
+  }))
   if (dialect === 'mysql') {
     const lines = [...table.columns, ...indexes.map(({ name, columns }) => `KEY ${name} (${columns})`)]
     return [`CREATE TABLE IF NOT EXISTS ${table.name} (\n  ${lines.join(',\n  ')}\n) ENGINE=InnoDB`]

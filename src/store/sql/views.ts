@@ -36,7 +36,12 @@ function subjectColumn(userId: 'text' | 'integer'): string {
   return userId === 'integer' ? 'e.subject_number' : 'e.subject_id'
 }
 
-async function ensureView(store: Store, settings: Settings, name: string, define: (quote: Quote) => string): Promise<void> {
+async function ensureView(
+  store: Store,
+  settings: Settings,
+  name: string,
+  define: (quote: Quote) => string,
+): Promise<void> {
   if (name === '') return
   const { diagnostics } = settings
   const quote: Quote = (word) => (store.traits.name === 'mysql' ? `\`${word}\`` : `"${word}"`)
@@ -47,7 +52,10 @@ async function ensureView(store: Store, settings: Settings, name: string, define
     const known = await store.db.selectFrom('gatebook_meta').select('value').where('name', '=', mark).executeTakeFirst()
     const present = await relationExists(store, name)
     if (present && known === undefined) {
-      diagnostics.warn({ view: name }, `There is already a table or view ${name}; it is left alone. Choose another name with userLogsView or userLogEventsView.`)
+      diagnostics.warn(
+        { view: name },
+        `There is already a table or view ${name}; it is left alone. Choose another name with userLogsView or userLogEventsView.`,
+      )
       return
     }
     if (present && known?.value === digest) return
@@ -67,7 +75,9 @@ const EXISTS: Readonly<Record<DialectName, (name: string) => ReturnType<typeof s
   sqlite: (name) => sql<{ found: unknown }>`SELECT 1 AS found FROM sqlite_master WHERE lower(name) = lower(${name})`,
   postgres: (name) => sql<{ found: unknown }>`SELECT 1 AS found WHERE to_regclass(quote_ident(${name})) IS NOT NULL`,
   mysql: (name) =>
-    sql<{ found: unknown }>`SELECT 1 AS found FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ${name}`,
+    sql<{
+      found: unknown
+    }>`SELECT 1 AS found FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ${name}`,
 }
 
 async function relationExists(store: Store, name: string): Promise<boolean> {

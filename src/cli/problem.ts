@@ -1,0 +1,81 @@
+import { CommanderError } from 'commander'
+import { type ErrorCode, GatebookError, isGatebookError } from '../errors.ts'
+import { escapeUnsafe, formatSafeJson } from '../server/escape-unsafe.ts'
+
+/** 0 is success. */
+export type ExitStatus = 1 | 2 | 3
+const REFUSED = 1
+const WRONG_USE = 2
+const COULD_NOT_RUN = 3
+
+/** What to do about an error; and the exit status, where it is not that of a refusal. */
+const ADVICE: Partial<Record<ErrorCode, { readonly status?: ExitStatus; readonly todo: string }>> = {
+  ERR_USER_NOT_FOUND: {
+    todo: "See who there is: gatebook user list. For an application's own user: --application-user.",
+  },
+  ERR_SESSION_NOT_FOUND: { todo: 'See which there are: gatebook session list USER' },
+  ERR_EVENT_NOT_FOUND: { todo: 'Find its id: gatebook log search' },
+  ERR_IDENTIFIER_TAKEN: { todo: 'Look at the user: gatebook user show IDENTIFIER' },
+  ERR_PASSWORD_TOO_SHORT: { todo: 'Choose a longer one; GATEBOOK_PASSWORD_MIN_LENGTH is the limit.' },
+  ERR_PASSWORD_TOO_LONG: { todo: 'Choose a shorter one; GATEBOOK_PASSWORD_MAX_LENGTH is the limit.' },
+  ERR_PASSWORD_COMMON: { todo: 'Choose one that nobody else uses, e.g. several random words.' },
+  ERR_PASSWORD_MATCHES_IDENTIFIER: { todo: 'Choose another password.' },
+  ERR_QUERY_INVALID: { status: WRONG_USE, todo: 'See which values a flag takes: gatebook log search --help' },
+  ERR_CURSOR_INVALID: { status: WRONG_USE, todo: 'A cursor belongs to the filters that it was printed for.' },
+  ERR_USAGE: { status: WRONG_USE, todo: 'See: gatebook --help' },
+  ERR_OPTION_INVALID: { status: COULD_NOT_RUN, todo: 'Correct the setting and start again.' },
+  ERR_OPTION_UNKNOWN: { status: COULD_NOT_RUN, todo: 'Correct its name or remove it.' },
+  ERR_SECRET_MISSING: {
+    status: COULD_NOT_RUN,
+    todo: 'Name it with --secret-file, GATEBOOK_SECRET_FILE or GATEBOOK_SECRET.',
+  },
+  ERR_SECRET_WEAK: { status: COULD_NOT_RUN, todo: 'Make one: openssl rand -base64 32' },
+  ERR_SECRET_MISMATCH: {
+    status: COULD_NOT_RUN,
+    todo: 'Find the secret that this database was set up with; a new one cannot replace it.',
+  },
+  ERR_DATABASE: {
+    status: COULD_NOT_RUN,
+    todo: 'Name the database with --database or GATEBOOK_DATABASE, and see that it can be reached.',
+  },
+  ERR_UNAVAILABLE: { status: COULD_NOT_RUN, todo: 'See that the database can be reached, then try again.' },
+  ERR_MIGRATION: { status: COULD_NOT_RUN, todo: 'Bring the tables up to date: gatebook migrate' },
+  ERR_INTERNAL: { status: COULD_NOT_RUN, todo: 'This is a mistake in Gatebook; please report it with what you did.' },
+}
+
+export interface Problem {
+  readonly status: ExitStatus
+  readonly text: string
+}
+
+/** An error as a command ends with it: one line what happened and one what to do, or one JSON object. */
+export function describeProblem(thrown: unknown, command: string, json: boolean): Problem {
+  const error = toGatebookError(thrown)
+  const { status = REFUSED, todo = null } = ADVICE[error.code] ?? {}
+  if (json) {
+    const object = { code: error.code, message: error.message, detail: error.detail ?? null, ...error.members }
+    return { status, text: `${formatSafeJson(object)}\n` }
+  }
+  const what =
+    error.code === 'ERR_USAGE' && error.detail !== undefined
+      ? error.detail
+      : [error.message, error.detail].join(' ').trim()
+  const advice = error.code === 'ERR_USAGE' ? `See: ${command} --help` : todo
+  return {
+    status,
+    text: [`gatebook: ${what}`, ...(advice === null ? [] : [`  ${advice}`])]
+      .map((line) => `${escapeUnsafe(line)}\n`)
+      .join(''),
+  }
+}
+
+function toGatebookError(thrown: unknown): GatebookError {
+  if (isGatebookError(thrown)) return thrown
+  if (thrown instanceof CommanderError) {
+    // "error: unknown option '--jsno'\n(Did you mean --json?)"
+    const detail = thrown.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')
+    return new GatebookError('ERR_USAGE', { detail: `${detail.charAt(0).toUpperCase()}${detail.slice(1)}` })
+  }
+  const cause = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
+  return new GatebookError('ERR_INTERNAL', { detail: cause.split('\n').slice(0, 4).join(' '), cause: thrown })
+}

@@ -1,0 +1,98 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Gatebook } from '../api.ts'
+import { GatebookError } from '../errors.ts'
+import type { Diagnostics } from '../options.ts'
+import { type Config, inConfigTerms, libraryOptions, readConfig } from '../server/config.ts'
+import { parseDatabaseAddress, parseDatabaseUrl } from '../server/database-url.ts'
+import type { CommandContext, CommonFlags } from './command.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Tokens are not made here, but the issuer is part of the set-up. */
+const PLACEHOLDER_ISSUER = 'http://localhost:4280'
+
+export interface OpenOptions {
+  /** Whether a database that is not there yet is made, with its tables and the secret. */
+  readonly create?: boolean
+}
+
+/** The settings of a command: its flags, then the environment, then the defaults. */
+export function readCommandConfig({ environment }: CommandContext, flags: CommonFlags): Config {
+  const { database, secretFile } = flags
+  return readConfig(environment, {
+    ...(database === undefined ? {} : { database }),
+    ...(secretFile === undefined ? {} : { secretFile }),
+  })
+}
+
+/**
+ * Opens the database beside whatever server uses it, does the work and closes everything, so that the process can end.
+ * Without `create`, nothing is made by a mistyped path: throws ERR_DATABASE for a SQLite file that is not there,
+ * ERR_SECRET_MISSING for a secret that is not there, ERR_MIGRATION for tables that are not up to date.
+ */
+export async function withGatebook<T>(
+  context: CommandContext,
+  flags: CommonFlags,
+  options: OpenOptions,
+  work: (gate: Gatebook) => Promise<T>,
+): Promise<T> {
+  const config = readCommandConfig(context, flags)
+  const create = options.create === true
+  refuseMemory(config)
+  if (!create) {
+    requireDatabaseFile(config)
+    requireSecret(config)
+  }
+  const { createGatebook } = await import('../gatebook.ts')
+  let gate: Gatebook
+  try {
+    gate = await createGatebook({
+      ...libraryOptions(config),
+      ...(create ? {} : { autoMigrate: false }),
+      issuer: (config.issuer.value as string | null) ?? PLACEHOLDER_ISSUER,
+      database: parseDatabaseUrl(config.database.value as string, config.database.name),
+      diagnostics: createNotes(context.terminal),
+    })
+  } catch (error) {
+    throw inConfigTerms(error, config)
+  }
+  try {
+    return await work(gate)
+  } finally {
+    await gate.close()
+  }
+}
+
+export function requireDatabaseFile(config: Config): void {
+  const path = findMissingFile(config)
+  if (path === null) return
+  throw new GatebookError('ERR_DATABASE', { detail: `There is no file ${path} (${config.database.name}).` })
+}
+
+/** The absolute path of a SQLite file that is not there; null for files that are, and for servers. */
+export function findMissingFile(config: Config): string | null {
+  const { engine, target } = parseDatabaseAddress(config.database.value as string, config.database.name)
+  return engine !== 'sqlite' || existsSync(target) ? null : resolve(target)
+}
+
+function refuseMemory(config: Config): void {
+  if (parseDatabaseAddress(config.database.value as string).target !== ':memory:') return
+  throw new GatebookError('ERR_USAGE', { detail: 'A database in memory would be gone when this command ends.' })
+}
+
+/** A secret that is made here would not be the one that the database was set up with. */
+function requireSecret(config: Config): void {
+  if (config.secret.value !== null || existsSync(config.secretFile.value as string)) return
+  const path = resolve(config.secretFile.value as string)
+  throw new GatebookError('ERR_SECRET_MISSING', { detail: `There is no file ${path} (${config.secretFile.name}).` })
+}
+
+/** What the library remarks, without the formatting of a server's diagnostics. */
+function createNotes(terminal: Terminal): Diagnostics {
+  return {
+    debug() {},
+    info() {},
+    warn: (_fields, message) => terminal.note(`gatebook: warning: ${message}`),
+    error: (_fields, message) => terminal.note(`gatebook: error: ${message}`),
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Append an event of the application's own.
+ *
+ * Events: `app.*`.
+ */
+import type { NewApplicationEvent, RequestContext } from '../api.ts'
+import { GatebookError } from '../errors.ts'
+import { findEventType } from '../event/catalogue.ts'
+import { parseUserId } from '../user/user-id.ts'
+import { isId } from '../util/id.ts'
+import { eventSource } from './event-source.ts'
+import type { FlowParts } from './parts.ts'
+
+export async function appendApplicationEvent(
+  { store, log }: Pick<FlowParts, 'store' | 'log'>,
+  event: NewApplicationEvent,
+  context: RequestContext = {},
+): Promise<string> {
+  if (!event.type.startsWith('app.') || findEventType(event.type) === null) {
+    throw new GatebookError('ERR_EVENT_INVALID', {
+      detail: 'type must be app. and words of a-z and 0-9 separated by dots or dashes',
+    })
+  }
+  if (event.sessionId !== undefined && !isId('session', event.sessionId)) {
+    throw new GatebookError('ERR_EVENT_INVALID', { detail: 'sessionId must be the id of a session' })
+  }
+  const subject = event.userId === undefined ? undefined : parseUserId(event.userId)
+  const append = () =>
+    store.transaction((tx) =>
+      log.append(tx, [
+        {
+          ...eventSource(context, { kind: 'application' }),
+          type: event.type,
+          outcome: event.outcome ?? 'success',
+          ...(subject !== undefined && { subject }),
+          ...(event.sessionId !== undefined && { sessionId: event.sessionId }),
+          ...(event.data !== undefined && { data: event.data }),
+        },
+      ]),
+    )
+  try {
+    const [id] = await append()
+    return id!
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new GatebookError('ERR_EVENT_INVALID', { cause: error, detail: error.message })
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Change one's own password. The current one is required, and counts like a log-in when it is wrong.
+ *
+ * Events: `password.changed` and `session.ended` (password-changed) for each of the user's other sessions; or
+ * `password.change-failed` (wrong-password, throttled), with `throttle.locked` when it was the last free failure.
+ */
+import type { AccessClaims, RequestContext } from '../api.ts'
+import { GatebookError } from '../errors.ts'
+import type { NewEvent } from '../event/event.ts'
+import { lockLiveSessions, lockSession } from '../session/session-row.ts'
+import type { Transaction } from '../store/transaction.ts'
+import type { Reservation } from '../throttle/throttle.ts'
+import { findLoginProfile } from '../user/profile.ts'
+import { lockSubject } from '../user/subject.ts'
+import { accountOf, lockEvents, refusalData, throttled } from './attempt.ts'
+import { eventSource } from './event-source.ts'
+import { verifyPassword } from './login.ts'
+import type { FlowParts } from './parts.ts'
+
+export interface ChangePasswordInput {
+  readonly claims: AccessClaims
+  readonly currentPassword: string
+  readonly newPassword: string
+}
+
+export async function changePassword(
+  parts: FlowParts,
+  input: ChangePasswordInput,
+  context: RequestContext = {},
+): Promise<void> {
+  const { settings, store, log, throttle, passwordPolicy } = parts
+  const { userId, sessionId } = input.claims
+  const source = eventSource(context, { kind: 'user', id: userId })
+  const failed = (reason: 'wrong-password' | 'throttled', more: Partial<NewEvent> = {}): NewEvent => ({
+    ...source,
+    type: 'password.change-failed',
+    outcome: reason === 'throttled' ? 'denied' : 'failure',
+    reason,
+    subject: userId,
+    sessionId,
+    ...more,
+  })
+  const failWrong = async (tx: Transaction, reservation: Reservation): Promise<void> => {
+    await log.append(tx, [failed('wrong-password'), ...lockEvents(reservation, failed('wrong-password'))])
+  }
+  const slot = parts.hashQueue.reserve()
+  try {
+    const profile = await findLoginProfile(store, { userId })
+    passwordPolicy.check(input.newPassword, profile?.identifier)
+    const outcome = await throttle.reserve({ account: accountOf(userId, ''), ip: source.network?.ip })
+    if ('refusal' in outcome) {
+      await store.transaction((tx) => log.append(tx, [failed('throttled', refusalData(outcome.refusal))]))
+      throw throttled(outcome.refusal)
+    }
+    const { reservation } = outcome
+    const right = await verifyPassword(parts, slot, profile, input.currentPassword)
+    if (profile === null || !right) {
+      await store.transaction((tx) => failWrong(tx, reservation))
+      throw new GatebookError('ERR_PASSWORD_WRONG')
+    }
+    const passwordHash = await hashPassword(parts, input.newPassword)
+    const result = await store.transaction(async (tx) => {
+      const subject = await lockSubject(tx, userId, settings.clock.now())
+      const session = await lockSession(tx, sessionId)
+      if (session === null || session.ended_at !== null || subject.disabledAt !== null) return 'ended'
+      if (subject.credentialVersion !== profile.credentialVersion) {
+        await failWrong(tx, reservation)
+        return 'wrong'
+      }
+      await writePassword(parts, tx, userId, passwordHash)
+      await log.append(tx, [{ ...source, type: 'password.changed', outcome: 'success', subject: userId, sessionId }])
+      const others = await lockLiveSessions(tx, userId, sessionId)
+      await parts.sessionEnder.end(tx, others, 'password-changed', source)
+      await throttle.release(tx, reservation, 'succeeded')
+      return 'changed'
+    })
+    if (result === 'ended') throw new GatebookError('ERR_TOKEN_REVOKED')
+    if (result === 'wrong') throw new GatebookError('ERR_PASSWORD_WRONG')
+  } finally {
+    slot.release()
+  }
+}
+
+/**
+ * Set a user's password: by an operator, without the current one.
+ *
+ * Events: `password.changed`, and `session.ended` (password-changed) for each of the user's sessions.
+ */
+export async function setPassword(
+  parts: FlowParts,
+  userId: string,
+  password: string,
+  context: RequestContext = {},
+): Promise<void> {
+  const { settings, store, log, passwordPolicy } = parts
+  const profile = await findLoginProfile(store, { userId })
+  if (profile === null) throw new GatebookError('ERR_USER_NOT_FOUND')
+  passwordPolicy.check(password, profile.identifier)
+  const passwordHash = await hashPassword(parts, password)
+  const source = eventSource(context, { kind: 'application' })
+  await store.transaction(async (tx) => {
+    await lockSubject(tx, userId, settings.clock.now())
+    await writePassword(parts, tx, userId, passwordHash)
+    await log.append(tx, [{ ...source, type: 'password.changed', outcome: 'success', subject: userId }])
+    await parts.sessionEnder.end(tx, await lockLiveSessions(tx, userId), 'password-changed', source)
+  })
+}
+
+function hashPassword({ hashQueue, hasher, passwordPolicy }: FlowParts, password: string): Promise<string> {
+  return hashQueue.reserve().run(() => hasher.hash(passwordPolicy.normalize(password)))
+}
+
+async function writePassword(parts: FlowParts, tx: Transaction, userId: string, passwordHash: string): Promise<void> {
+  await tx.db
+    .updateTable('gatebook_credential')
+    .set({ password_hash: passwordHash, changed_at: parts.settings.clock.now() })
+    .where('user_id', '=', userId)
+    .execute()
+  await tx.db
+    .updateTable('gatebook_subject')
+    .set((eb) => ({ credential_version: eb('credential_version', '+', 1) }))
+    .where('id', '=', userId)
+    .execute()
+}

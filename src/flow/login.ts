@@ -1,0 +1,80 @@
+/**
+ * Log in with identifier and password.
+ *
+ * Events: `login.succeeded`, or `login.failed` (unknown-user, wrong-password, disabled, throttled), with `throttle.locked`
+ * when it was the last free failure. Refused without an event: more log-ins at once than can be held (ERR_OVERLOADED),
+ * because then nothing has been looked at.
+ *
+ * Known and unknown users cost the same statements and the same hash, and get the same answer.
+ */
+import type { RequestContext, SessionTokens } from '../api.ts'
+import type { HashSlot } from '../credential/hash-queue.ts'
+import { GatebookError } from '../errors.ts'
+import type { LoginFailureReason } from '../event/catalogue.ts'
+import { checkGrant } from '../session/session-grant.ts'
+import type { Transaction } from '../store/transaction.ts'
+import { normalizeIdentifier } from '../user/identifier.ts'
+import { findLoginProfile, type LoginProfile } from '../user/profile.ts'
+import { openAttempt } from './attempt.ts'
+import type { FlowParts } from './parts.ts'
+
+export interface LoginInput {
+  readonly identifier: string
+  readonly password: string
+}
+
+export async function login(parts: FlowParts, input: LoginInput, context: RequestContext = {}): Promise<SessionTokens> {
+  const identifierKey = normalizeIdentifier(input.identifier)
+  const slot = parts.hashQueue.reserve()
+  try {
+    const profile = await findLoginProfile(parts.store, { identifierKey })
+    const target = { identifier: input.identifier, identifierKey, userId: profile?.id ?? null }
+    const attempt = await openAttempt(parts, target, context)
+    const passwordIsRight = await verifyPassword(parts, slot, profile, input.password)
+    const reason = failureReason(profile, passwordIsRight)
+    if (profile === null || reason !== null) {
+      await attempt.fail(reason ?? 'unknown-user')
+      throw new GatebookError('ERR_LOGIN_REFUSED')
+    }
+    return await attempt.succeed(profile, checkGrant(), await prepareRehash(parts, profile, input.password))
+  } finally {
+    slot.release()
+  }
+}
+
+function failureReason(profile: LoginProfile | null, passwordIsRight: boolean): LoginFailureReason | null {
+  if (profile === null) return 'unknown-user'
+  if (!passwordIsRight) return 'wrong-password'
+  return profile.disabledAt === null ? null : 'disabled'
+}
+
+/** One hash in every case: of a dummy for an unknown user, and of an empty password where the typed one cannot be hashed. */
+export async function verifyPassword(
+  { hasher, passwordPolicy, dummyHash }: FlowParts,
+  slot: HashSlot,
+  profile: LoginProfile | null,
+  password: string,
+): Promise<boolean> {
+  const acceptable = passwordPolicy.isAcceptableForVerification(password)
+  const typed = acceptable ? passwordPolicy.normalize(password) : ''
+  const matches = await slot.run(() => hasher.verify(profile?.passwordHash ?? dummyHash, typed))
+  return matches && acceptable && profile !== null
+}
+
+/** A hash of other parameters than today's is replaced at the log-in that shows the password; not while others wait. */
+async function prepareRehash(
+  { hasher, hashQueue, passwordPolicy, settings }: FlowParts,
+  profile: LoginProfile,
+  password: string,
+): Promise<((tx: Transaction) => Promise<void>) | undefined> {
+  if (!hasher.needsRehash(profile.passwordHash) || hashQueue.stats().waiting > 0) return undefined
+  const passwordHash = await hashQueue.reserve().run(() => hasher.hash(passwordPolicy.normalize(password)))
+  return async (tx) => {
+    await tx.db
+      .updateTable('gatebook_credential')
+      .set({ password_hash: passwordHash, changed_at: settings.clock.now() })
+      .where('user_id', '=', profile.id)
+      .where('password_hash', '=', profile.passwordHash)
+      .execute()
+  }
+}

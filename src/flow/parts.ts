@@ -1,0 +1,30 @@
+import type { HashQueue } from '../credential/hash-queue.ts'
+import type { PasswordHasher } from '../credential/hasher.ts'
+import type { PasswordPolicy } from '../credential/password-policy.ts'
+import type { EventLog } from '../log/log.ts'
+import type { Settings } from '../options.ts'
+import type { SessionEnder } from '../session/end-sessions.ts'
+import type { Store } from '../store/store.ts'
+import type { Throttle } from '../throttle/throttle.ts'
+import type { AccessTokens } from '../token/access.ts'
+import type { DeviceTokens } from '../token/device.ts'
+import type { RefreshTokens } from '../token/refresh.ts'
+import type { IdentifierKeys } from '../user/identifier.ts'
+
+/** What the flows are made of. `gatebook.ts` puts it together. */
+export interface FlowParts {
+  readonly settings: Settings
+  readonly store: Store
+  readonly log: EventLog
+  readonly throttle: Throttle
+  readonly hasher: PasswordHasher
+  readonly hashQueue: HashQueue
+  readonly passwordPolicy: PasswordPolicy
+  /** Hash of a password that nobody knows: what an unknown user's password is compared with. */
+  readonly dummyHash: string
+  readonly accessTokens: AccessTokens
+  readonly refreshTokens: RefreshTokens
+  readonly deviceTokens: DeviceTokens
+  readonly sessionEnder: SessionEnder
+  readonly identifiers: IdentifierKeys
+}

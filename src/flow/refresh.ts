@@ -1,0 +1,171 @@
+/**
+ * Exchange a refresh token for the next one and a new access token.
+ *
+ * Events: `session.refreshed` (reason grace when the same successor is handed out once more), or `session.refresh-refused`
+ * (invalid, expired, ended, superseded, reused). `reused` and `expired` end the session: `session.ended`.
+ */
+import type { RequestContext, SessionTokens } from '../api.ts'
+import { type ErrorCode, GatebookError } from '../errors.ts'
+import type { RefreshRefusalReason } from '../event/catalogue.ts'
+import type { NewEvent } from '../event/event.ts'
+import { formatRotations, judgeRefresh, parseRotations, rememberRotation } from '../session/refresh-rule.ts'
+import { lockSession, type SessionRow } from '../session/session-row.ts'
+import type { Transaction } from '../store/transaction.ts'
+import type { RefreshTokenContent } from '../token/refresh.ts'
+import { readProfile } from '../user/profile.ts'
+import { type DeviceId, isId } from '../util/id.ts'
+import { eventSource } from './event-source.ts'
+import type { FlowParts } from './parts.ts'
+import { collectClaims, mergeRoles } from './start-session.ts'
+
+const CODES: Readonly<Record<RefreshRefusalReason, ErrorCode>> = {
+  invalid: 'ERR_REFRESH_INVALID',
+  expired: 'ERR_REFRESH_EXPIRED',
+  ended: 'ERR_REFRESH_ENDED',
+  superseded: 'ERR_REFRESH_SUPERSEDED',
+  reused: 'ERR_REFRESH_REUSED',
+}
+
+/** What an access token says beside the session itself. */
+interface Rights {
+  readonly generation: number
+  readonly roles: readonly string[]
+  readonly claims: Readonly<Record<string, unknown>>
+}
+
+export async function refresh(
+  parts: FlowParts,
+  refreshToken: string,
+  context: RequestContext = {},
+): Promise<SessionTokens> {
+  const { store, log } = parts
+  const presented = parts.refreshTokens.open(refreshToken)
+  const before = presented === null ? undefined : await readSession(parts, presented.sessionId)
+  if (presented === null || before === undefined) {
+    await store.transaction((tx) => log.append(tx, [refusedEvent(context, 'invalid')]))
+    throw new GatebookError('ERR_REFRESH_INVALID')
+  }
+  const rights = await collectRights(parts, before)
+  const result = await store.transaction(async (tx) => {
+    const session = await lockSession(tx, presented.sessionId)
+    return session === null ? ('invalid' as const) : judge(parts, tx, session, presented, rights, context)
+  })
+  if (typeof result === 'string') throw new GatebookError(CODES[result])
+  return result
+}
+
+async function readSession(parts: FlowParts, sessionId: string): Promise<SessionRow | undefined> {
+  return parts.store.read((db) =>
+    db.selectFrom('gatebook_session').selectAll().where('id', '=', sessionId).executeTakeFirst(),
+  )
+}
+
+/** Roles and the application's claims, found out before the row is locked. A change meanwhile makes the token stale. */
+async function collectRights(parts: FlowParts, session: SessionRow): Promise<Rights> {
+  const profile = await readProfile(parts.store, session.subject_id)
+  const roles = mergeRoles(profile.roles, session.roles === null ? [] : (JSON.parse(session.roles) as string[]))
+  const own = session.claims === null ? {} : (JSON.parse(session.claims) as Record<string, unknown>)
+  const claims =
+    session.ended_at === null ? await collectClaims(parts, { userId: session.subject_id, roles }, own) : own
+  return { generation: profile.generation, roles, claims }
+}
+
+async function judge(
+  parts: FlowParts,
+  tx: Transaction,
+  session: SessionRow,
+  presented: RefreshTokenContent,
+  rights: Rights,
+  context: RequestContext,
+): Promise<SessionTokens | RefreshRefusalReason> {
+  const { settings, log, sessionEnder } = parts
+  const now = settings.clock.now()
+  const grace = settings.refreshGraceSeconds * 1000
+  const refuse = async (reason: RefreshRefusalReason): Promise<RefreshRefusalReason> => {
+    await log.append(tx, [refusedEvent(context, reason, session, presented.counter)])
+    return reason
+  }
+  if (session.ended_at !== null) return refuse(session.end_reason === 'expired' ? 'expired' : 'ended')
+  const source = eventSource(context, { kind: 'user', id: session.subject_id }, session.device_id ?? undefined)
+  if (Number(session.expires_at) <= now) {
+    await sessionEnder.end(tx, [session], 'expired', source)
+    return refuse('expired')
+  }
+  const rotations = parseRotations(session.rotations)
+  const verdict = judgeRefresh(presented.counter, session.refresh_counter, rotations, now, grace)
+  if (verdict === 'superseded') return refuse('superseded')
+  if (verdict === 'reused') {
+    await refuse('reused')
+    await sessionEnder.end(tx, [session], 'refresh-reused', source)
+    return 'reused'
+  }
+  const counter = verdict === 'rotate' ? session.refresh_counter + 1 : session.refresh_counter
+  let expiresAt = Number(session.expires_at)
+  if (verdict === 'rotate') {
+    expiresAt = Math.min(Number(session.absolute_expires_at), now + settings.refreshIdleSeconds * 1000)
+    const remembered = rememberRotation(rotations, { counter: presented.counter, at: now }, grace)
+    await tx.db
+      .updateTable('gatebook_session')
+      .set({
+        refresh_counter: counter,
+        rotations: formatRotations(remembered),
+        last_used_at: now,
+        expires_at: expiresAt,
+      })
+      .where('id', '=', session.id)
+      .execute()
+  }
+  const access = parts.accessTokens.issue({
+    userId: session.subject_id,
+    sessionId: session.id,
+    ...rights,
+    authenticatedAt: Number(session.created_at),
+  })
+  await log.append(tx, [
+    {
+      ...source,
+      type: 'session.refreshed',
+      outcome: 'success',
+      ...(verdict === 'grace' && { reason: 'grace' }),
+      subject: session.subject_id,
+      sessionId: session.id,
+      tokenId: access.tokenId,
+      method: 'refresh-token',
+      data: { counter },
+    },
+  ])
+  return {
+    accessToken: access.token,
+    tokenType: 'Bearer',
+    expiresIn: access.expiresIn,
+    refreshToken: parts.refreshTokens.issue({ sessionId: presented.sessionId, counter }),
+    refreshExpiresIn: Math.floor((expiresAt - now) / 1000),
+    sessionId: session.id,
+    userId: session.subject_id,
+    deviceToken: deviceToken(parts, session),
+  }
+}
+
+function deviceToken(parts: FlowParts, session: SessionRow): string {
+  const deviceId = session.device_id
+  return deviceId !== null && isId('device', deviceId)
+    ? parts.deviceTokens.issue(deviceId satisfies DeviceId, session.subject_id)
+    : ''
+}
+
+function refusedEvent(
+  context: RequestContext,
+  reason: RefreshRefusalReason,
+  session?: SessionRow,
+  counter?: number,
+): NewEvent {
+  return {
+    ...eventSource(context, { kind: 'anonymous' }, session?.device_id ?? undefined),
+    type: 'session.refresh-refused',
+    outcome: 'denied',
+    reason,
+    method: 'refresh-token',
+    ...(session !== undefined && { subject: session.subject_id, sessionId: session.id }),
+    ...(counter !== undefined && { data: { counter } }),
+  }
+}

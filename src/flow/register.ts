@@ -1,0 +1,171 @@
+/**
+ * Register with identifier and password, and log in.
+ *
+ * Events: `user.registered` and `login.succeeded`, or `registration.refused` (closed, identifier-taken, throttled), with
+ * `throttle.locked` when it was the last free failure of the address.
+ *
+ * The answer tells whether a name is taken; so a taken name counts as a failure of the address, like a wrong password.
+ */
+import type { RequestContext, SessionTokens, User } from '../api.ts'
+import { GatebookError } from '../errors.ts'
+import type { NewEvent } from '../event/event.ts'
+import { checkGrant } from '../session/session-grant.ts'
+import type { Transaction } from '../store/transaction.ts'
+import type { Reservation } from '../throttle/throttle.ts'
+import { normalizeIdentifier } from '../user/identifier.ts'
+import { parseRole } from '../user/role.ts'
+import { lockSubject } from '../user/subject.ts'
+import { generateId } from '../util/id.ts'
+import { lockEvents, refusalData, throttled } from './attempt.ts'
+import { eventSource } from './event-source.ts'
+import type { FlowParts } from './parts.ts'
+import { collectClaims, startSession } from './start-session.ts'
+
+export interface RegisterInput {
+  readonly identifier: string
+  readonly password: string
+}
+
+export async function register(
+  parts: FlowParts,
+  input: RegisterInput,
+  context: RequestContext = {},
+): Promise<SessionTokens> {
+  const { settings, store, log, throttle, identifiers } = parts
+  const identifierKey = normalizeIdentifier(input.identifier)
+  const source = eventSource(context, { kind: 'anonymous' })
+  const refuse = async (reason: string, more: Partial<NewEvent> = {}, reservation?: Reservation): Promise<void> => {
+    const event: NewEvent = {
+      ...source,
+      type: 'registration.refused',
+      outcome: 'denied',
+      reason,
+      identifier: identifiers.describe(input.identifier, identifierKey, reason === 'identifier-taken'),
+      ...more,
+    }
+    const locks = reservation === undefined ? [] : lockEvents(reservation, event)
+    await store.transaction((tx) => log.append(tx, [event, ...locks]))
+  }
+  if (settings.registration === 'closed') {
+    await refuse('closed')
+    throw new GatebookError('ERR_REGISTRATION_CLOSED')
+  }
+  parts.passwordPolicy.check(input.password, identifierKey)
+  const slot = parts.hashQueue.reserve()
+  try {
+    const outcome = await throttle.reserve({ account: null, ip: source.network?.ip })
+    if ('refusal' in outcome) {
+      await refuse('throttled', refusalData(outcome.refusal))
+      throw throttled(outcome.refusal)
+    }
+    const { reservation } = outcome
+    const userId = generateId('user', settings.clock.now())
+    const passwordHash = await slot.run(() => parts.hasher.hash(parts.passwordPolicy.normalize(input.password)))
+    const grant = checkGrant()
+    const prepared = {
+      profile: { id: userId, generation: 0, credentialVersion: 0, disabledAt: null, roles: [] },
+      grant,
+      roles: [],
+      claims: await collectClaims(parts, { userId, roles: [] }, {}),
+      knownDeviceId: null,
+      context,
+      loginEvent: {
+        identifier: identifiers.describe(input.identifier, identifierKey, true),
+        data: { known_device: false },
+      },
+    }
+    try {
+      return await store.transaction(async (tx) => {
+        await insertUser(parts, tx, { userId, identifier: input.identifier, identifierKey, passwordHash }, context)
+        const subject = await lockSubject(tx, userId, settings.clock.now())
+        const tokens = await startSession(parts, tx, subject, prepared)
+        await throttle.release(tx, reservation, 'withdrawn')
+        return tokens
+      })
+    } catch (error) {
+      if (!store.traits.isUniqueViolation(error)) throw error
+      await refuse('identifier-taken', {}, reservation)
+      throw new GatebookError('ERR_IDENTIFIER_TAKEN')
+    }
+  } finally {
+    slot.release()
+  }
+}
+
+/**
+ * Make a user without a session: by an operator or the application, whatever `registration` says.
+ *
+ * Events: `user.registered`, and `role.granted` for each role.
+ */
+export async function createUser(
+  parts: FlowParts,
+  input: RegisterInput & { readonly roles?: readonly string[] },
+  context: RequestContext = {},
+): Promise<User> {
+  const { settings, store, log } = parts
+  const identifierKey = normalizeIdentifier(input.identifier)
+  const roles = [...new Set((input.roles ?? []).map(parseRole))].sort()
+  parts.passwordPolicy.check(input.password, identifierKey)
+  const passwordHash = await parts.hashQueue
+    .reserve()
+    .run(() => parts.hasher.hash(parts.passwordPolicy.normalize(input.password)))
+  const now = settings.clock.now()
+  const userId = generateId('user', now)
+  const source = eventSource(context, { kind: 'application' })
+  try {
+    await store.transaction(async (tx) => {
+      await insertUser(
+        parts,
+        tx,
+        { userId, identifier: input.identifier, identifierKey, passwordHash },
+        { ...context, actor: source.actor },
+      )
+      if (roles.length === 0) return
+      await tx.db
+        .insertInto('gatebook_role')
+        .values(roles.map((role) => ({ subject_id: userId, role, granted_at: now })))
+        .execute()
+      await log.append(
+        tx,
+        roles.map((role) => ({ ...source, type: 'role.granted', outcome: 'success', subject: userId, data: { role } })),
+      )
+    })
+  } catch (error) {
+    if (!store.traits.isUniqueViolation(error)) throw error
+    throw new GatebookError('ERR_IDENTIFIER_TAKEN')
+  }
+  return { id: userId, identifier: input.identifier.trim(), createdAt: now, disabledAt: null, roles }
+}
+
+interface NewUser {
+  readonly userId: string
+  readonly identifier: string
+  readonly identifierKey: string
+  readonly passwordHash: string
+}
+
+async function insertUser(parts: FlowParts, tx: Transaction, user: NewUser, context: RequestContext): Promise<void> {
+  const now = parts.settings.clock.now()
+  const { userId, identifier, identifierKey, passwordHash } = user
+  await tx.db
+    .insertInto('gatebook_user')
+    .values({ id: userId, identifier: identifier.trim(), identifier_key: identifierKey, created_at: now })
+    .execute()
+  await tx.db
+    .insertInto('gatebook_subject')
+    .values({ id: userId, generation: 0, credential_version: 0, created_at: now, disabled_at: null, erased_at: null })
+    .execute()
+  await tx.db
+    .insertInto('gatebook_credential')
+    .values({ user_id: userId, password_hash: passwordHash, changed_at: now })
+    .execute()
+  await parts.log.append(tx, [
+    {
+      ...eventSource(context, { kind: 'user', id: userId }),
+      type: 'user.registered',
+      outcome: 'success',
+      subject: userId,
+      identifier: parts.identifiers.describe(identifier, identifierKey, true),
+    },
+  ])
+}

@@ -1,0 +1,142 @@
+import type { RequestContext, SessionTokens } from '../api.ts'
+import type { NewEvent } from '../event/event.ts'
+import { CAPS, cleanText } from '../event/redact.ts'
+import { type CheckedGrant, checkClaims } from '../session/session-grant.ts'
+import { lockLiveSessions } from '../session/session-row.ts'
+import type { Transaction } from '../store/transaction.ts'
+import type { Profile } from '../user/profile.ts'
+import type { LockedSubject } from '../user/subject.ts'
+import { type DeviceId, generateId } from '../util/id.ts'
+import { eventSource } from './event-source.ts'
+import type { FlowParts } from './parts.ts'
+
+/** Everything about a session that needs the application or its roles, found out before the transaction begins. */
+export interface PreparedSession {
+  readonly profile: Profile
+  readonly grant: CheckedGrant
+  readonly roles: readonly string[]
+  /** The application's claims for the first access token. */
+  readonly claims: Readonly<Record<string, unknown>>
+  readonly knownDeviceId: DeviceId | null
+  readonly context: RequestContext
+  readonly loginEvent: Pick<NewEvent, 'identifier' | 'data'>
+}
+
+/** Roles of Gatebook and of the session, once each. */
+export function mergeRoles(granted: readonly string[], session: readonly string[]): readonly string[] {
+  return [...new Set([...granted, ...session])].sort()
+}
+
+/** Asks the application for its claims: outside a transaction, because nobody knows how long that takes. */
+export async function collectClaims(
+  parts: FlowParts,
+  subject: { readonly userId: string; readonly roles: readonly string[] },
+  sessionClaims: Readonly<Record<string, unknown>>,
+): Promise<Readonly<Record<string, unknown>>> {
+  const { claims } = parts.settings
+  return claims === null ? sessionClaims : checkClaims({ ...sessionClaims, ...(await claims(subject)) })
+}
+
+/**
+ * Starts a session in a transaction that has locked the subject. Leaves `login.succeeded`, and `session.ended`
+ * (session-limit) for each session that is too many.
+ */
+export async function startSession(
+  parts: FlowParts,
+  tx: Transaction,
+  subject: LockedSubject,
+  prepared: PreparedSession,
+): Promise<SessionTokens> {
+  const { settings, log, accessTokens, refreshTokens, deviceTokens } = parts
+  const now = settings.clock.now()
+  const sessionId = generateId('session', now)
+  const deviceId = prepared.knownDeviceId ?? generateId('device', now)
+  const source = eventSource(prepared.context, { kind: 'user', id: subject.id }, deviceId)
+  const absolute = now + settings.refreshAbsoluteSeconds * 1000
+  const expiresAt = Math.min(absolute, now + settings.refreshIdleSeconds * 1000)
+  const { grant } = prepared
+
+  if (prepared.knownDeviceId === null) {
+    await tx.db
+      .insertInto('gatebook_device')
+      .values({ id: deviceId, subject_id: subject.id, created_at: now })
+      .execute()
+  }
+  await tx.db
+    .insertInto('gatebook_session')
+    .values({
+      id: sessionId,
+      subject_id: subject.id,
+      method: grant.method,
+      roles: grant.roles.length === 0 ? null : JSON.stringify(grant.roles),
+      claims: Object.keys(grant.claims).length === 0 ? null : JSON.stringify(grant.claims),
+      device_id: deviceId,
+      ip: source.network?.ip ?? null,
+      user_agent: source.network?.userAgent === undefined ? null : cleanText(source.network.userAgent, CAPS.userAgent),
+      created_at: now,
+      last_used_at: now,
+      refresh_counter: 0,
+      rotations: '',
+      expires_at: expiresAt,
+      absolute_expires_at: absolute,
+      ended_at: null,
+      end_reason: null,
+    })
+    .execute()
+  const access = accessTokens.issue({
+    userId: subject.id,
+    sessionId,
+    roles: prepared.roles,
+    claims: prepared.claims,
+    generation: subject.generation,
+    authenticatedAt: now,
+  })
+  await log.append(tx, [
+    {
+      ...source,
+      ...prepared.loginEvent,
+      type: 'login.succeeded',
+      outcome: 'success',
+      subject: subject.id,
+      sessionId,
+      tokenId: access.tokenId,
+      method: grant.method,
+    },
+  ])
+  await endExcessSessions(parts, tx, subject.id, sessionId, source)
+  return {
+    accessToken: access.token,
+    tokenType: 'Bearer',
+    expiresIn: access.expiresIn,
+    refreshToken: refreshTokens.issue({ sessionId, counter: 0 }),
+    refreshExpiresIn: Math.floor((expiresAt - now) / 1000),
+    sessionId,
+    userId: subject.id,
+    deviceToken: deviceTokens.issue(deviceId, subject.id),
+  }
+}
+
+async function endExcessSessions(
+  parts: FlowParts,
+  tx: Transaction,
+  subjectId: string,
+  newest: string,
+  source: ReturnType<typeof eventSource>,
+): Promise<void> {
+  const { sessionsPerUser } = parts.settings
+  const { live } = await tx.db
+    .selectFrom('gatebook_session')
+    .select((eb) => eb.fn.countAll<number>().as('live'))
+    .where('subject_id', '=', subjectId)
+    .where('ended_at', 'is', null)
+    .executeTakeFirstOrThrow()
+  if (Number(live) <= sessionsPerUser) return
+  // Ids sort by the time they were made.
+  const others = await lockLiveSessions(tx, subjectId, newest)
+  await parts.sessionEnder.end(
+    tx,
+    others.slice(0, Math.max(0, others.length + 1 - sessionsPerUser)),
+    'session-limit',
+    source,
+  )
+}

@@ -1,0 +1,37 @@
+/**
+ * Set back the throttle of an account, so that its user can try again at once.
+ *
+ * Events: `throttle.unlocked`, when there was anything to set back.
+ */
+import type { RequestContext } from '../api.ts'
+import { normalizeIdentifier } from '../user/identifier.ts'
+import { findLoginProfile } from '../user/profile.ts'
+import { accountOf } from './attempt.ts'
+import { eventSource } from './event-source.ts'
+import type { FlowParts } from './parts.ts'
+
+/** `name`: an identifier, or the id of a user of either kind. The number of counters that were set back. */
+export async function unlock(parts: FlowParts, name: string, context: RequestContext = {}): Promise<number> {
+  const identifierKey = normalizeIdentifier(name)
+  const profile = await findLoginProfile(parts.store, { identifierKey })
+  const userId = profile?.id ?? name
+  return parts.store.transaction(async (tx) => {
+    let counters = 0
+    for (const account of [accountOf(userId, identifierKey), accountOf(null, identifierKey)]) {
+      counters += await parts.throttle.unlock(tx, account)
+    }
+    if (counters > 0) {
+      await parts.log.append(tx, [
+        {
+          ...eventSource(context, { kind: 'application' }),
+          type: 'throttle.unlocked',
+          outcome: 'success',
+          ...(profile !== null && { subject: profile.id }),
+          identifier: parts.identifiers.describe(name, identifierKey, profile !== null),
+          data: { counters },
+        },
+      ])
+    }
+    return counters
+  })
+}

@@ -1,0 +1,236 @@
+/** The only file that wires the parts together. */
+import { randomBytes } from 'node:crypto'
+import type { Gatebook } from './api.ts'
+import { loadCommonPasswords } from './credential/common-passwords.ts'
+import { createHashQueue, defaultHashConcurrency } from './credential/hash-queue.ts'
+import { createArgon2idHasher } from './credential/hashers/argon2id.ts'
+import { createPasswordPolicy } from './credential/password-policy.ts'
+import { GatebookError } from './errors.ts'
+import { appendApplicationEvent } from './flow/append-event.ts'
+import { beginAttempt } from './flow/attempt.ts'
+import { changePassword, setPassword } from './flow/change-password.ts'
+import { grantRole, revokeRole } from './flow/change-role.ts'
+import { disableUser, enableUser } from './flow/disable-user.ts'
+import { endAllSessions, endSession } from './flow/end-session.ts'
+import { login } from './flow/login.ts'
+import { logout } from './flow/logout.ts'
+import type { FlowParts } from './flow/parts.ts'
+import { readLog } from './flow/read-log.ts'
+import { refresh } from './flow/refresh.ts'
+import { createUser, register } from './flow/register.ts'
+import { startApplicationSession } from './flow/start-application-session.ts'
+import { unlock } from './flow/unlock.ts'
+import { createContextReader } from './http/context.ts'
+import { createHttpHandler } from './http/handler.ts'
+import { claimsPath } from './http/table.ts'
+import { createEventLog } from './log/append.ts'
+import { createEventReader } from './log/reader.ts'
+import { createSequencer } from './log/sequencer.ts'
+import { tailEvents } from './log/tail.ts'
+import { type GatebookOptions, resolveOptions, type Settings } from './options.ts'
+import { checkMasterSecret, loadMasterSecret } from './secret/load-secret.ts'
+import { createSessionEnder } from './session/end-sessions.ts'
+import { expireSessions } from './session/expire-sessions.ts'
+import { createRevocationList } from './session/revocations.ts'
+import { createSessionReader } from './session/session-reader.ts'
+import type { OpenDatabase } from './store/dialect.ts'
+import { listPending, migrateOpen } from './store/migrate.ts'
+import { createSqlStore } from './store/sql/sql-store.ts'
+import { ensureViews } from './store/sql/views.ts'
+import { createThrottle } from './throttle/throttle.ts'
+import { createAccessTokens } from './token/access.ts'
+import { createDeviceTokens } from './token/device.ts'
+import { createRefreshTokens } from './token/refresh.ts'
+import { createKeyRing } from './token/signing-key.ts'
+import { createIdentifierKeys } from './user/identifier.ts'
+import { parseApplicationUserId, parseUserId } from './user/user-id.ts'
+import { createUserReader } from './user/user-reader.ts'
+import { systemClock } from './util/clock.ts'
+import { type Loop, startLoop } from './util/loop.ts'
+
+const HOUSEKEEPING_MILLISECONDS = 10_000
+const KEY_RELOAD_MILLISECONDS = 30_000
+
+/**
+ * Opens the database, brings its tables up to date and returns the running Gatebook.
+ *
+ * Throws ERR_OPTION_INVALID, ERR_OPTION_UNKNOWN, ERR_SECRET_MISSING, ERR_SECRET_WEAK, ERR_SECRET_MISMATCH, ERR_DATABASE or
+ * ERR_MIGRATION; `detail` tells what to do.
+ */
+export async function createGatebook(options: GatebookOptions): Promise<Gatebook> {
+  const settings = resolveOptions(options, systemClock, defaultHashConcurrency())
+  const secret = await loadMasterSecret(settings)
+  const database = await options.database.connect()
+  try {
+    return await openGatebook(settings, secret, database)
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+async function openGatebook(
+  settings: Settings,
+  secret: Awaited<ReturnType<typeof loadMasterSecret>>,
+  database: OpenDatabase,
+): Promise<Gatebook> {
+  await prepareTables(settings, database)
+  const store = createSqlStore(database)
+  await checkMasterSecret(store, secret)
+  await ensureViews(store, settings)
+
+  const { clock } = settings
+  const loops: Loop[] = []
+  const sequencer = createSequencer({ store, secret, clock, diagnostics: settings.diagnostics })
+  let sequencerLoop: Loop | undefined
+  const log = createEventLog({ clock, secret, onQueued: () => sequencerLoop?.poke() })
+  const keys = createKeyRing({ store, log, secret, settings })
+  await keys.open()
+  const revocations = createRevocationList(store, clock)
+  await revocations.poll()
+
+  const hasher = createArgon2idHasher({
+    memoryKib: settings.argon2MemoryKib,
+    iterations: settings.argon2Iterations,
+    parallelism: settings.argon2Parallelism,
+  })
+  const parts: FlowParts = {
+    settings,
+    store,
+    log,
+    throttle: createThrottle(store, secret, settings),
+    hasher,
+    hashQueue: createHashQueue({ concurrency: settings.hashConcurrency, limit: settings.hashQueueLimit }),
+    passwordPolicy: createPasswordPolicy({
+      minLength: settings.passwordMinLength,
+      maxLength: settings.passwordMaxLength,
+      commonPasswords: await loadCommonPasswords(),
+    }),
+    dummyHash: await hasher.hash(randomBytes(32).toString('base64url')),
+    accessTokens: createAccessTokens(keys, revocations, settings),
+    refreshTokens: createRefreshTokens(secret),
+    deviceTokens: createDeviceTokens(secret),
+    sessionEnder: createSessionEnder(log, revocations, settings),
+    identifiers: createIdentifierKeys(secret),
+  }
+  const reader = createEventReader(store, parts.identifiers)
+  const users = createUserReader(store)
+  const sessions = createSessionReader(store)
+
+  const repeat = (name: string, interval: number, work: () => Promise<unknown>): Loop => {
+    const loop = startLoop(interval, work, (error) =>
+      settings.diagnostics.error(
+        { error: error instanceof Error ? error.message : String(error) },
+        `${name} failed; it is tried again.`,
+      ),
+    )
+    loops.push(loop)
+    return loop
+  }
+  if (store.traits.queued) {
+    sequencerLoop = repeat('The sequencer', settings.sequencerMilliseconds, () => sequencer.sequence())
+  }
+  repeat('Reading the revocations', settings.revocationPollMilliseconds, () => revocations.poll())
+  repeat('Reading the signing keys', KEY_RELOAD_MILLISECONDS, () => keys.reload())
+  repeat('Housekeeping', HOUSEKEEPING_MILLISECONDS, async () => {
+    const more = [
+      await expireSessions(store, parts.sessionEnder, clock),
+      await revocations.forget(),
+      await parts.throttle.forget(),
+    ]
+    return more.includes(true)
+  })
+
+  let closed: Promise<void> | undefined
+  const contextOf = createContextReader(settings)
+
+  const gate: Gatebook = {
+    issuer: settings.issuer,
+    fetch: (request, connection) => handle(request, connection),
+    claims: (path) => claimsPath(settings, path),
+    contextOf,
+
+    register: (input, context) => register(parts, input, context),
+    login: (input, context) => login(parts, input, context),
+    refresh: (refreshToken, context) => refresh(parts, refreshToken, context),
+    logout: (input, context) => logout(parts, input, context),
+    changePassword: (input, context) => changePassword(parts, input, context),
+
+    attempts: { begin: (input, context) => beginAttempt(parts, input, context) },
+
+    users: {
+      create: (input, context) => createUser(parts, input, context),
+      find: async (userId) => users.find(parseUserId(userId)),
+      findByIdentifier: (identifier) => users.findByIdentifier(identifier),
+      list: (page) => users.list(page),
+      disable: async (userId, context) => disableUser(parts, parseUserId(userId), context),
+      enable: async (userId, context) => enableUser(parts, parseUserId(userId), context),
+      setPassword: (userId, password, context) => setPassword(parts, userId, password, context),
+      grantRole: async (userId, role, context) => grantRole(parts, parseUserId(userId), role, context),
+      revokeRole: async (userId, role, context) => revokeRole(parts, parseUserId(userId), role, context),
+      unlock: (name, context) => unlock(parts, name, context),
+      anyoneHasRole: (role) => users.anyoneHasRole(role),
+    },
+
+    sessions: {
+      start: async (userId, grant, context) =>
+        startApplicationSession(parts, parseApplicationUserId(userId), grant, context),
+      find: (sessionId) => sessions.find(sessionId),
+      list: async (userId) => sessions.list(parseUserId(userId)),
+      end: (sessionId, reason, context) => endSession(parts, sessionId, reason, context),
+      endAll: async (userId, reason, context) => endAllSessions(parts, parseUserId(userId), reason, context),
+    },
+
+    tokens: {
+      verify: (accessToken) => parts.accessTokens.verify(accessToken),
+      jwks: () => keys.jwks(),
+    },
+
+    log: {
+      append: (event, context) => appendApplicationEvent(parts, event, context),
+      find: (eventId) => reader.find(eventId),
+      search: (filter, page) => reader.search(filter, page),
+      read: (filter, page, context) => readLog(parts, reader, filter, page, context),
+      activity: async (userId, page) => reader.search({ user: parseUserId(userId) }, page),
+      tail: (tailOptions) => tailEvents(reader, tailOptions),
+    },
+
+    async ready() {
+      if (closed !== undefined) return { ready: false, reason: 'closing' }
+      try {
+        await store.read((db) =>
+          db.selectFrom('gatebook_log_state').select('size').where('id', '=', 1).executeTakeFirstOrThrow(),
+        )
+        return { ready: true }
+      } catch {
+        return { ready: false, reason: 'the database does not answer' }
+      }
+    },
+
+    close() {
+      closed ??= (async () => {
+        await Promise.all(loops.map((loop) => loop.stop()))
+        // What this process has committed gets its place before it goes, where that is quick.
+        if (store.traits.queued) await sequencer.sequence().catch(() => false)
+        await store.close()
+      })()
+      return closed
+    },
+  }
+  const handle = createHttpHandler({ gate, settings })
+  return gate
+}
+
+async function prepareTables(settings: Settings, database: OpenDatabase): Promise<void> {
+  if (settings.autoMigrate) {
+    const applied = await migrateOpen(database)
+    if (applied.length > 0) settings.diagnostics.info({ applied }, 'The tables were brought up to date.')
+    return
+  }
+  const pending = await listPending(database)
+  if (pending.length > 0) {
+    throw new GatebookError('ERR_MIGRATION', {
+      detail: `Run gatebook migrate first: ${pending.map(({ name }) => name).join(', ')} not applied, and autoMigrate is off.`,
+    })
+  }
+}

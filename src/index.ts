@@ -1,0 +1,30 @@
+/** The API on one screen. Databases are in `gatebook/sqlite`, `gatebook/postgres` and `gatebook/mysql`. */
+export type {
+  AccessClaims,
+  Attempt,
+  AttemptInput,
+  EventFilter,
+  Gatebook,
+  LogoutScope,
+  NewApplicationEvent,
+  Page,
+  PageOptions,
+  RequestContext,
+  Session,
+  SessionGrant,
+  SessionTokens,
+  User,
+  UserId,
+} from './api.ts'
+export { ERROR_CODES, type ErrorCode, GatebookError, isGatebookError } from './errors.ts'
+export {
+  EVENT_TYPES,
+  type EventTypeName,
+  type LoginFailureReason,
+  type Outcome,
+  type SessionEndReason,
+} from './event/catalogue.ts'
+export type { Actor, ActorKind, AddressSource, LogEvent } from './event/event.ts'
+export { createGatebook } from './gatebook.ts'
+export type { Diagnostics, GatebookOptions } from './options.ts'
+export type { Dialect, DialectName } from './store/dialect.ts'

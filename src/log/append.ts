@@ -1,0 +1,84 @@
+import { type EncodedEvent, encodeEvent } from '../event/encode.ts'
+import type { MasterSecret } from '../secret/master-secret.ts'
+import type { Transaction } from '../store/transaction.ts'
+import { addressKey } from '../util/address.ts'
+import type { Clock } from '../util/clock.ts'
+import { generateId } from '../util/id.ts'
+import { computeLeafHash, computeWriterMac } from './leaf.ts'
+import type { EventLog } from './log.ts'
+
+export interface EventLogOptions {
+  readonly clock: Clock
+  readonly secret: MasterSecret
+  /** Called after the commit of events that wait in the queue. */
+  readonly onQueued: () => void
+}
+
+export function createEventLog({ clock, secret, onQueued }: EventLogOptions): EventLog {
+  const macKey = secret.deriveCurrentKey('writer-mac')
+
+  return {
+    async append(tx, events) {
+      if (events.length === 0) return []
+      const at = clock.now()
+      const encoded = events.map((event) => encodeEvent(event, generateId('event', at), at))
+      await insertEvents(tx, encoded)
+      if (tx.traits.queued) {
+        await insertQueue(tx, encoded, macKey)
+        tx.afterCommit(onQueued)
+      } else {
+        await insertEntries(tx, encoded, macKey)
+      }
+      return encoded.map(({ columns }) => columns.id)
+    },
+  }
+}
+
+async function insertEvents(tx: Transaction, encoded: readonly EncodedEvent[]): Promise<void> {
+  const rows = encoded.map(({ columns }) => ({
+    ...columns,
+    subject_number: columns.subject_id === null ? null : parseSubjectNumber(columns.subject_id),
+    ip_key: columns.ip === null ? null : addressKey(columns.ip),
+  }))
+  await tx.db.insertInto('gatebook_event').values(rows).execute()
+}
+
+async function insertQueue(tx: Transaction, encoded: readonly EncodedEvent[], macKey: Uint8Array): Promise<void> {
+  const rows = encoded.map(({ columns, leaf }) => ({
+    event_id: columns.id,
+    leaf,
+    mac: computeWriterMac(macKey, columns.id, computeLeafHash(leaf)),
+    rejected_at: null,
+  }))
+  await tx.db.insertInto('gatebook_queue').values(rows).execute()
+}
+
+/** With one writer there is no order but that of the commits, so an entry has its place at once. */
+async function insertEntries(tx: Transaction, encoded: readonly EncodedEvent[], macKey: Uint8Array): Promise<void> {
+  const { size } = await tx.db
+    .updateTable('gatebook_log_state')
+    .set((eb) => ({ size: eb('size', '+', encoded.length) }))
+    .where('id', '=', 1)
+    .returning('size')
+    .executeTakeFirstOrThrow()
+  const rows = encoded.map(({ columns, leaf }, place) => {
+    const leafHash = computeLeafHash(leaf)
+    return {
+      log_index: size - encoded.length + place,
+      event_id: columns.id,
+      leaf,
+      leaf_hash: leafHash,
+      mac: computeWriterMac(macKey, columns.id, leafHash),
+    }
+  })
+  await tx.db.insertInto('gatebook_entry').values(rows).execute()
+}
+
+const INT64_MAX = 9_223_372_036_854_775_807n
+
+/** The id as a 64-bit integer where it is one; as text beyond what a JavaScript number holds. */
+function parseSubjectNumber(subjectId: string): number | string | null {
+  if (!/^(0|[1-9][0-9]{0,18})$/.test(subjectId) || BigInt(subjectId) > INT64_MAX) return null
+  const number = Number(subjectId)
+  return Number.isSafeInteger(number) ? number : subjectId
+}

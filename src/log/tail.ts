@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { EventFilter } from '../api.ts'
+import type { LogEvent } from '../event/event.ts'
+import type { EventReader } from './reader.ts'
+
+const POLL_MILLISECONDS = 250
+const BATCH = 200
+
+export interface TailOptions {
+  /** Begin with so many of the newest events; default 0. */
+  readonly last?: number
+  readonly filter?: EventFilter
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Events by their place in the log, which has no gaps, so that one that commits late is not missed and none comes twice.
+ * An event shows when it has been sequenced.
+ */
+export async function* tailEvents(
+  reader: EventReader,
+  options: TailOptions = {},
+): AsyncGenerator<LogEvent, void, void> {
+  const { last = 0, filter = {}, signal } = options
+  let after = await reader.lastPlace()
+  // Events of the first page may get their place only now; they must not come a second time.
+  const shown = new Set<string>()
+  if (last > 0) {
+    const { items } = await reader.search(filter, { limit: last })
+    for (const event of items.toReversed()) {
+      shown.add(event.id)
+      yield event
+    }
+  }
+  while (signal?.aborted !== true) {
+    const head = await reader.lastPlace()
+    const batch = head > after ? await reader.follow(after, filter, BATCH) : []
+    for (const { place, event } of batch) {
+      after = place
+      if (!shown.delete(event.id)) yield event
+    }
+    if (batch.length === BATCH) continue
+    // What the filter left out must not be read again.
+    after = Math.max(after, head)
+    try {
+      await sleep(POLL_MILLISECONDS, undefined, signal === undefined ? {} : { signal })
+    } catch {
+      return
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { sql } from 'kysely'
+import { GatebookError } from '../errors.ts'
+import type { Settings } from '../options.ts'
+import type { Store } from '../store/store.ts'
+import { type MasterSecret, parseMasterSecret } from './master-secret.ts'
+
+/**
+ * The configured secret; outside production one that is made at the first start, in a file that only its owner can read.
+ * Throws ERR_SECRET_MISSING, ERR_SECRET_WEAK, ERR_OPTION_INVALID.
+ */
+export async function loadMasterSecret(settings: Settings): Promise<MasterSecret> {
+  if (settings.secret !== null) return parseMasterSecret(settings.secret, 'secret')
+  const path = resolve(settings.secretFile)
+  const text = (await readSecretFile(path)) ?? (await createSecretFile(path, settings))
+  return parseMasterSecret(text, `the file ${path} (secretFile)`)
+}
+
+async function readSecretFile(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw new GatebookError('ERR_SECRET_MISSING', {
+      cause: error,
+      detail: `The file ${path} (secretFile) cannot be read: ${(error as Error).message}.`,
+    })
+  }
+}
+
+async function createSecretFile(path: string, settings: Settings): Promise<string> {
+  if (process.env.NODE_ENV === 'production') {
+    throw new GatebookError('ERR_SECRET_MISSING', {
+      detail: `With NODE_ENV=production the master secret is not made up: set secret, or put one into ${path} (secretFile), e.g. from: openssl rand -base64 32`,
+    })
+  }
+  const text = randomBytes(32).toString('base64url')
+  try {
+    await writeFile(path, `${text}\n`, { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    // Another process was quicker.
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return readFile(path, 'utf8')
+    throw new GatebookError('ERR_SECRET_MISSING', {
+      cause: error,
+      detail: `The file ${path} (secretFile) cannot be made: ${(error as Error).message}.`,
+    })
+  }
+  settings.diagnostics.info(
+    { path },
+    'A master secret was made. Keep it out of the repository and out of the backups of the database.',
+  )
+  return text
+}
+
+/**
+ * Compares the secret with what this database was set up with, so that a wrong one is found at the start and not by users
+ * who are logged out. Throws ERR_SECRET_MISMATCH.
+ */
+export async function checkMasterSecret(store: Store, secret: MasterSecret): Promise<void> {
+  const mine = secret.versions.map((version) => ({
+    name: `secret:${version}`,
+    value: createHmac('sha256', secret.deriveKey('check', version)!).update('gatebook').digest('base64url'),
+  }))
+  const known = await store.read((db) =>
+    db.selectFrom('gatebook_meta').selectAll().where('name', 'like', 'secret:%').execute(),
+  )
+  const values = new Map(known.map(({ name, value }) => [name, value]))
+  for (const { name, value } of mine) {
+    const expected = values.get(name)
+    if (expected !== undefined && !timingSafeEqual(Buffer.from(expected), Buffer.from(value))) {
+      throw new GatebookError('ERR_SECRET_MISMATCH', {
+        detail: `Version ${name.slice(7)} of the master secret is not the one that this database was set up with. Restore it, or give the new one a higher version.`,
+      })
+    }
+  }
+  if (known.length > 0 && mine.every(({ name }) => !values.has(name))) {
+    throw new GatebookError('ERR_SECRET_MISMATCH', {
+      detail:
+        'None of the versions of the master secret has been used with this database before. Add the old one beside the new one.',
+    })
+  }
+  const fresh = mine.filter(({ name }) => !values.has(name))
+  if (fresh.length === 0) return
+  await store.transaction(async ({ db, traits }) => {
+    const query = db.insertInto('gatebook_meta').values(fresh)
+    await (traits.conflictClause === 'on-conflict'
+      ? query.onConflict((conflict) => conflict.column('name').doNothing())
+      : query.onDuplicateKeyUpdate({ name: sql.ref('name') })
+    ).execute()
+  })
+}

@@ -1,0 +1,113 @@
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Gatebook } from '../api.ts'
+import { GatebookError } from '../errors.ts'
+import { createGatebook } from '../gatebook.ts'
+import type { Diagnostics, GatebookOptions } from '../options.ts'
+import type { Dialect } from '../store/dialect.ts'
+import { type Config, inConfigTerms, libraryOptions } from './config.ts'
+import { drain } from './drain.ts'
+import { createListener } from './listener.ts'
+
+/** A client that sends slowly or nothing must not hold a connection for long; nothing here has a large body. */
+const LIMITS = {
+  maxHeaderSize: 16_384,
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  /** Longer than the 60 s that proxies keep an idle connection, or they would use one that is being closed. */
+  keepAliveTimeout: 65_000,
+  /** How often the two request limits are enforced; node's own 30 s would make 10 s mean 40. */
+  connectionsCheckingInterval: 2_000,
+}
+
+export interface RunningServer {
+  readonly gate: Gatebook
+  readonly url: string
+  readonly issuer: string
+  /** Drains and closes. Idempotent; a second call waits for the first. */
+  stop(): Promise<void>
+}
+
+/**
+ * Binds the port first, so that a port in use is found before anything is made in the database, then opens the database.
+ * Throws ERR_OPTION_INVALID for an address that cannot be had, and what `createGatebook` throws.
+ */
+export async function startServer(config: Config, database: Dialect, diagnostics: Diagnostics): Promise<RunningServer> {
+  let gate: Gatebook | null = null
+  let stopping: Promise<void> | null = null
+  const underWay = new Set<ServerResponse>()
+  const operationsPath = (config.operationsPath.value as string | null) ?? ''
+  const server = createServer(
+    LIMITS,
+    createListener({
+      gate: () => gate,
+      draining: () => stopping !== null,
+      readyPath: `${operationsPath}/readyz`,
+      diagnostics,
+      underWay,
+    }),
+  )
+  const port = await listen(server, config)
+  const issuer = (config.issuer.value as string | null) ?? `http://localhost:${port}`
+  const options = {
+    adminPath: '/admin',
+    operationsPath,
+    ...libraryOptions(config),
+    issuer,
+    database,
+    diagnostics,
+  } as GatebookOptions
+  try {
+    gate = await createGatebook(options)
+  } catch (error) {
+    server.closeAllConnections()
+    server.close()
+    throw inConfigTerms(error, config)
+  }
+  const opened = gate
+
+  async function stop(): Promise<void> {
+    const seconds = config.drainSeconds.value as number
+    diagnostics.info({ under_way: underWay.size, drain_seconds: seconds }, 'shutting down')
+    const cut = await drain(server, underWay, seconds)
+    if (cut > 0) diagnostics.warn({ requests: cut }, `requests were broken off after ${seconds} s`)
+    await opened.close()
+    diagnostics.info({}, 'stopped')
+  }
+
+  return {
+    gate: opened,
+    url: `http://${formatHost(config.host.value as string)}:${port}`,
+    issuer,
+    stop: () => {
+      stopping ??= stop()
+      return stopping
+    },
+  }
+}
+
+/** Returns the port, which is another one than was asked for when that was 0. */
+async function listen(server: Server, config: Config): Promise<number> {
+  const host = config.host.value as string
+  const port = config.port.value as number
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, config)))
+    server.listen({ host, port }, resolve)
+  })
+  return (server.address() as AddressInfo).port
+}
+
+function explain(error: NodeJS.ErrnoException, { host, port }: Config): unknown {
+  const problems: Record<string, string> = {
+    EADDRINUSE: `${port.name}: port ${port.value} on ${host.value} is in use by another program; choose another one, or 0 for any free one.`,
+    EACCES: `${port.name}: this account may not listen on port ${port.value}; ports from 1024 on need no rights.`,
+    EADDRNOTAVAIL: `${host.name}: ${host.value} is not an address of this machine; 127.0.0.1, or 0.0.0.0 for every interface.`,
+    ENOTFOUND: `${host.name}: there is no host ${host.value}; 127.0.0.1, or 0.0.0.0 for every interface.`,
+  }
+  const detail = problems[error.code ?? '']
+  return detail === undefined ? error : new GatebookError('ERR_OPTION_INVALID', { detail, cause: error })
+}
+
+function formatHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}

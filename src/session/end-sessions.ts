@@ -1,0 +1,77 @@
+import type { SessionEndReason } from '../event/catalogue.ts'
+import type { NewEvent } from '../event/event.ts'
+import type { EventLog } from '../log/log.ts'
+import type { Settings } from '../options.ts'
+import type { Transaction } from '../store/transaction.ts'
+import { CLOCK_SKEW_SECONDS } from '../token/access.ts'
+import type { RevocationList } from './revocations.ts'
+
+/** Who did it and from where; the rest of the event follows from the session. */
+export type EventSource = Pick<NewEvent, 'actor' | 'network' | 'requestId' | 'traceId'>
+
+export interface EndedSession {
+  readonly id: string
+  readonly subject_id: string
+}
+
+export interface SessionEnder {
+  /**
+   * Ends sessions that are live and locked by this transaction: the rows, the revocations and one session.ended each.
+   * This process refuses their access tokens from the commit on, others from their next poll.
+   */
+  end(tx: Transaction, sessions: readonly EndedSession[], reason: SessionEndReason, source: EventSource): Promise<void>
+  /** Makes access tokens of a smaller generation stale, for sessions that live on. */
+  markStale(tx: Transaction, sessions: readonly EndedSession[], generation: number): Promise<void>
+}
+
+export function createSessionEnder(log: EventLog, revocations: RevocationList, settings: Settings): SessionEnder {
+  const { clock, accessTokenSeconds } = settings
+
+  async function revoke(
+    tx: Transaction,
+    sessions: readonly EndedSession[],
+    kind: 'ended' | 'stale',
+    generation: number,
+  ): Promise<void> {
+    const at = clock.now()
+    const forgetAt = at + (accessTokenSeconds + CLOCK_SKEW_SECONDS) * 1000
+    await tx.db
+      .insertInto('gatebook_revocation')
+      .values(sessions.map(({ id }) => ({ session_id: id, kind, generation, at, forget_at: forgetAt })))
+      .execute()
+    tx.afterCommit(() => {
+      for (const { id } of sessions) revocations.note({ sessionId: id, ended: kind === 'ended', generation, forgetAt })
+    })
+  }
+
+  return {
+    async end(tx, sessions, reason, source) {
+      if (sessions.length === 0) return
+      await tx.db
+        .updateTable('gatebook_session')
+        .set({ ended_at: clock.now(), end_reason: reason })
+        .where(
+          'id',
+          'in',
+          sessions.map(({ id }) => id),
+        )
+        .execute()
+      await revoke(tx, sessions, 'ended', 0)
+      await log.append(
+        tx,
+        sessions.map((session) => ({
+          ...source,
+          type: 'session.ended',
+          outcome: 'success',
+          reason,
+          subject: session.subject_id,
+          sessionId: session.id,
+        })),
+      )
+    },
+
+    async markStale(tx, sessions, generation) {
+      if (sessions.length > 0) await revoke(tx, sessions, 'stale', generation)
+    },
+  }
+}

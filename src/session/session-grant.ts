@@ -1,0 +1,37 @@
+import type { SessionGrant } from '../api.ts'
+import { GatebookError } from '../errors.ts'
+import { isRegisteredClaim } from '../token/access.ts'
+import { parseRole } from '../user/role.ts'
+
+const CLAIMS_BYTES = 2048
+
+export interface CheckedGrant {
+  readonly method: string
+  readonly roles: readonly string[]
+  readonly claims: Readonly<Record<string, unknown>>
+}
+
+/** Throws ERR_ROLE_INVALID or ERR_CLAIMS_INVALID: before anything is counted or written. */
+export function checkGrant(grant: SessionGrant = {}): CheckedGrant {
+  const roles = [...new Set((grant.roles ?? []).map(parseRole))].sort()
+  const method = grant.method ?? 'password'
+  if (!/^[a-z0-9-]{1,32}$/.test(method)) {
+    throw new GatebookError('ERR_CLAIMS_INVALID', {
+      detail: 'method must be 1 to 32 characters out of a-z, 0-9 and "-"',
+    })
+  }
+  return { method, roles, claims: checkClaims(grant.claims ?? {}) }
+}
+
+/** A copy that is certain to survive JSON. */
+export function checkClaims(claims: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const text = JSON.stringify(claims)
+  if (text === undefined || !text.startsWith('{') || Buffer.byteLength(text) > CLAIMS_BYTES || !text.isWellFormed()) {
+    throw new GatebookError('ERR_CLAIMS_INVALID', {
+      detail: `claims must be a JSON object of at most ${CLAIMS_BYTES} bytes`,
+    })
+  }
+  const taken = Object.keys(claims).find(isRegisteredClaim)
+  if (taken !== undefined) throw new GatebookError('ERR_CLAIMS_INVALID', { members: { claim: taken } })
+  return JSON.parse(text) as Record<string, unknown>
+}

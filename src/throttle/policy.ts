@@ -1,0 +1,72 @@
+import type { Settings } from '../options.ts'
+import type { ThrottleTable } from '../store/tables.ts'
+
+export type ThrottleScope = ThrottleTable['scope']
+
+export interface Counter {
+  readonly failures: number
+  /** When the first failure that counts was. */
+  readonly windowAt: number
+  /** No attempt before this instant. */
+  readonly freeAt: number
+}
+
+export interface Verdict {
+  /** The counter with this attempt counted as a failure; unchanged when it is refused. */
+  readonly counter: Counter
+  /** 0, or how long the caller has to wait. */
+  readonly waitMilliseconds: number
+  /** This attempt used up the last failure that was free. */
+  readonly locks: boolean
+}
+
+const FIRST_WAIT = 1000
+
+type Limits = Pick<
+  Settings,
+  | 'throttlePairFree'
+  | 'throttlePairMaxWaitSeconds'
+  | 'throttleAddressFailures'
+  | 'throttleAddressWindowSeconds'
+  | 'throttleAccountFailures'
+  | 'throttleAccountWindowSeconds'
+>
+
+/**
+ * Counts one attempt. A pair of account and address (or known device) has some failures free, then waits that double from
+ * one second; an address and an account have so many failures in a window that begins with the first one.
+ */
+export function countAttempt(scope: ThrottleScope, before: Counter, now: number, limits: Limits): Verdict {
+  return scope === 'pair' ? countPair(before, now, limits) : countWindow(scope, before, now, limits)
+}
+
+function countPair(before: Counter, now: number, limits: Limits): Verdict {
+  // A pair that has been quiet for as long as an account's window starts afresh.
+  const forgotten = now - before.windowAt >= limits.throttleAccountWindowSeconds * 1000
+  const failures = forgotten ? 0 : before.failures
+  if (!forgotten && before.freeAt > now) return { counter: before, waitMilliseconds: before.freeAt - now, locks: false }
+  const beyond = failures + 1 - limits.throttlePairFree
+  const wait = beyond < 0 ? 0 : Math.min(FIRST_WAIT * 2 ** beyond, limits.throttlePairMaxWaitSeconds * 1000)
+  return {
+    counter: { failures: failures + 1, windowAt: now, freeAt: wait === 0 ? 0 : now + wait },
+    waitMilliseconds: 0,
+    locks: false,
+  }
+}
+
+function countWindow(scope: 'address' | 'account', before: Counter, now: number, limits: Limits): Verdict {
+  const [allowed, seconds] =
+    scope === 'address'
+      ? [limits.throttleAddressFailures, limits.throttleAddressWindowSeconds]
+      : [limits.throttleAccountFailures, limits.throttleAccountWindowSeconds]
+  const window = seconds * 1000
+  const over = before.failures === 0 || now - before.windowAt >= window
+  const failures = over ? 0 : before.failures
+  const windowAt = over ? now : before.windowAt
+  if (failures >= allowed) return { counter: before, waitMilliseconds: windowAt + window - now, locks: false }
+  return {
+    counter: { failures: failures + 1, windowAt, freeAt: 0 },
+    waitMilliseconds: 0,
+    locks: failures + 1 === allowed,
+  }
+}

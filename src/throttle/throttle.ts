@@ -1,0 +1,216 @@
+import { createHmac } from 'node:crypto'
+import { sql } from 'kysely'
+import type { Settings } from '../options.ts'
+import type { MasterSecret } from '../secret/master-secret.ts'
+import type { Store } from '../store/store.ts'
+import type { Transaction } from '../store/transaction.ts'
+import { addressPrefix } from '../util/address.ts'
+import { encodeBase64url } from '../util/base64url.ts'
+import { type Counter, countAttempt, type ThrottleScope } from './policy.ts'
+
+export interface AttemptSource {
+  /** Normalised identifier, or the application's user id: what the account is counted under. Null: no account. */
+  readonly account: string | null
+  readonly ip: string | undefined
+  /** Verified id of a device that this account knows. */
+  readonly knownDeviceId?: string
+}
+
+interface Key {
+  readonly id: string
+  readonly scope: ThrottleScope
+  readonly account: string | null
+}
+
+export interface Reservation {
+  readonly keys: readonly Key[]
+  /** Scopes whose last free failure this attempt is, with the instant until which they are then locked. */
+  readonly locks: readonly { readonly scope: ThrottleScope; readonly until: number }[]
+}
+
+export interface Refusal {
+  readonly scope: ThrottleScope
+  readonly retryAfterSeconds: number
+}
+
+/**
+ * Counts failures in the database before a password is looked at: an attempt is a failure until it succeeds, so attempts in
+ * parallel cannot slip through between reading and writing a counter.
+ */
+export interface Throttle {
+  reserve(source: AttemptSource): Promise<{ reservation: Reservation } | { refusal: Refusal }>
+  /** Takes the failure back. As the last statement of a transaction, since others wait for the row of their address. */
+  release(tx: Transaction, reservation: Reservation, outcome: 'succeeded' | 'withdrawn'): Promise<void>
+  /** Sets back every counter of an account; the number of counters there were. */
+  unlock(tx: Transaction, account: string): Promise<number>
+  /** Removes counters that nothing depends on any more; true when there may be more. */
+  forget(): Promise<boolean>
+}
+
+const FORGET_BATCH = 500
+
+export function createThrottle(store: Store, secret: MasterSecret, settings: Settings): Throttle {
+  const key = secret.deriveCurrentKey('throttle')
+
+  function digest(...parts: readonly string[]): string {
+    return encodeBase64url(createHmac('sha256', key).update(JSON.stringify(parts), 'utf8').digest())
+  }
+
+  function keysOf({ account, ip, knownDeviceId }: AttemptSource): Key[] {
+    const prefix = ip === undefined ? undefined : addressPrefix(ip)
+    const keys: Key[] = []
+    if (account !== null) {
+      const accountId = digest('account', account)
+      const counterpart = knownDeviceId === undefined ? ['address', prefix ?? 'unknown'] : ['device', knownDeviceId]
+      keys.push({ id: digest('pair', account, ...counterpart), scope: 'pair', account: accountId })
+      if (knownDeviceId === undefined) keys.push({ id: accountId, scope: 'account', account: accountId })
+    }
+    // An address that nobody could determine must not be a bucket that everybody shares.
+    if (prefix !== undefined) keys.push({ id: digest('address', prefix), scope: 'address', account: null })
+    // One order for all, so that two attempts never wait for each other.
+    return keys.sort((a, b) => (a.id < b.id ? -1 : 1))
+  }
+
+  async function readCounters(tx: Transaction, keys: readonly Key[]): Promise<Map<string, Counter>> {
+    let query = tx.db
+      .selectFrom('gatebook_throttle')
+      .select(['id', 'failures', 'window_at', 'free_at'])
+      .where(
+        'id',
+        'in',
+        keys.map(({ id }) => id),
+      )
+      .orderBy('id')
+    if (tx.traits.rowLocks) query = query.forUpdate()
+    const rows = await query.execute()
+    return new Map(
+      rows.map((row) => [
+        row.id,
+        { failures: row.failures, windowAt: Number(row.window_at), freeAt: Number(row.free_at) },
+      ]),
+    )
+  }
+
+  async function insertMissing(tx: Transaction, keys: readonly Key[], now: number): Promise<void> {
+    const rows = keys.map((missing) => ({ ...missing, failures: 0, window_at: now, free_at: 0, updated_at: now }))
+    const query = tx.db.insertInto('gatebook_throttle').values(rows)
+    await (tx.traits.conflictClause === 'on-conflict'
+      ? query.onConflict((conflict) => conflict.column('id').doNothing())
+      : query.onDuplicateKeyUpdate({ id: sql.ref('id') })
+    ).execute()
+  }
+
+  /** The rows are there and locked, so this always updates: in one statement, with the values as parameters. */
+  async function writeCounters(
+    tx: Transaction,
+    keys: readonly Key[],
+    counters: readonly Counter[],
+    now: number,
+  ): Promise<void> {
+    const rows = keys.map((row, place) => {
+      const { failures, windowAt, freeAt } = counters[place]!
+      return { ...row, failures, window_at: windowAt, free_at: freeAt, updated_at: now }
+    })
+    const query = tx.db.insertInto('gatebook_throttle').values(rows)
+    const written = ['failures', 'window_at', 'free_at', 'updated_at'] as const
+    await (tx.traits.conflictClause === 'on-conflict'
+      ? query.onConflict((conflict) =>
+          conflict
+            .column('id')
+            .doUpdateSet((eb) => Object.fromEntries(written.map((name) => [name, eb.ref(`excluded.${name}`)]))),
+        )
+      : query.onDuplicateKeyUpdate(Object.fromEntries(written.map((name) => [name, sql`values(${sql.ref(name)})`])))
+    ).execute()
+  }
+
+  return {
+    async reserve(source) {
+      const keys = keysOf(source)
+      if (keys.length === 0) return { reservation: { keys, locks: [] } }
+      return store.transaction(async (tx) => {
+        const now = settings.clock.now()
+        let counters = await readCounters(tx, keys)
+        const missing = keys.filter(({ id }) => !counters.has(id))
+        if (missing.length > 0) {
+          await insertMissing(tx, missing, now)
+          counters = await readCounters(tx, keys)
+        }
+        const verdicts = keys.map(({ id, scope }) => countAttempt(scope, counters.get(id)!, now, settings))
+        const waits = verdicts.map(({ waitMilliseconds }) => waitMilliseconds)
+        const longest = Math.max(...waits)
+        if (longest > 0) {
+          const { scope } = keys[waits.indexOf(longest)]!
+          return { refusal: { scope, retryAfterSeconds: Math.ceil(longest / 1000) } }
+        }
+        await writeCounters(
+          tx,
+          keys,
+          verdicts.map(({ counter }) => counter),
+          now,
+        )
+        const locks = keys.flatMap(({ scope }, place) => {
+          const verdict = verdicts[place]!
+          if (!verdict.locks) return []
+          const seconds =
+            scope === 'address' ? settings.throttleAddressWindowSeconds : settings.throttleAccountWindowSeconds
+          return [{ scope, until: verdict.counter.windowAt + seconds * 1000 }]
+        })
+        return { reservation: { keys, locks } }
+      })
+    },
+
+    async release(tx, { keys }, outcome) {
+      if (keys.length === 0) return
+      const one = sql<number>`case when failures > 0 then failures - 1 else 0 end`
+      // A success proves that who sits at this address knows the password; it proves nothing about the rest of the account.
+      const reset = outcome === 'succeeded'
+      await tx.db
+        .updateTable('gatebook_throttle')
+        .set({
+          failures: reset ? sql<number>`case when scope = 'pair' then 0 else ${one} end` : one,
+          free_at: 0,
+          updated_at: settings.clock.now(),
+        })
+        .where(
+          'id',
+          'in',
+          keys.map(({ id }) => id),
+        )
+        .execute()
+    },
+
+    async unlock(tx, account) {
+      const removed = await tx.db
+        .deleteFrom('gatebook_throttle')
+        .where('account', '=', digest('account', account))
+        .executeTakeFirst()
+      return Number(removed.numDeletedRows)
+    },
+
+    async forget() {
+      const longest = Math.max(settings.throttleAccountWindowSeconds, settings.throttleAddressWindowSeconds)
+      const before = settings.clock.now() - longest * 1000
+      const stale = await store.read((db) =>
+        db
+          .selectFrom('gatebook_throttle')
+          .select('id')
+          .where('updated_at', '<', before)
+          .limit(sql.lit(FORGET_BATCH))
+          .execute(),
+      )
+      if (stale.length === 0) return false
+      await store.transaction(({ db }) =>
+        db
+          .deleteFrom('gatebook_throttle')
+          .where(
+            'id',
+            'in',
+            stale.map(({ id }) => id),
+          )
+          .where('updated_at', '<', before)
+          .execute(),
+      )
+      return stale.length === FORGET_BATCH
+    },
+  }
+}

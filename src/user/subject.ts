@@ -1,0 +1,47 @@
+import { sql } from 'kysely'
+import type { Transaction } from '../store/transaction.ts'
+
+export interface LockedSubject {
+  readonly id: string
+  readonly generation: number
+  readonly disabledAt: number | null
+  readonly credentialVersion: number
+}
+
+/**
+ * Locks the row of a subject, or makes it: whatever starts or ends all of a user's sessions passes through here, so that a
+ * log-in and a disabling at the same moment come one after the other.
+ */
+export async function lockSubject(tx: Transaction, subjectId: string, now: number): Promise<LockedSubject> {
+  const found = await findLocked(tx, subjectId)
+  if (found !== null) return found
+  const query = tx.db.insertInto('gatebook_subject').values({
+    id: subjectId,
+    generation: 0,
+    credential_version: 0,
+    created_at: now,
+    disabled_at: null,
+    erased_at: null,
+  })
+  await (tx.traits.conflictClause === 'on-conflict'
+    ? query.onConflict((conflict) => conflict.column('id').doNothing())
+    : query.onDuplicateKeyUpdate({ id: sql.ref('id') })
+  ).execute()
+  return (await findLocked(tx, subjectId))!
+}
+
+async function findLocked(tx: Transaction, subjectId: string): Promise<LockedSubject | null> {
+  let query = tx.db
+    .selectFrom('gatebook_subject')
+    .select(['id', 'generation', 'credential_version', 'disabled_at'])
+    .where('id', '=', subjectId)
+  if (tx.traits.rowLocks) query = query.forUpdate()
+  const row = await query.executeTakeFirst()
+  if (row === undefined) return null
+  return {
+    id: row.id,
+    generation: row.generation,
+    credentialVersion: row.credential_version,
+    disabledAt: row.disabled_at === null ? null : Number(row.disabled_at),
+  }
+}

@@ -1,0 +1,113 @@
+import { sql } from 'kysely'
+import type { Page, PageOptions, User } from '../api.ts'
+import { encodeCursor, parseCursor, parseLimit } from '../log/cursor.ts'
+import type { Store } from '../store/store.ts'
+import { normalizeIdentifier } from './identifier.ts'
+import { listRoles } from './role.ts'
+
+export interface UserReader {
+  /** Also finds the application's own users, once they have logged in. */
+  find(userId: string): Promise<User | null>
+  findByIdentifier(identifier: string): Promise<User | null>
+  /** Gatebook's own users, newest first. */
+  list(options?: PageOptions): Promise<Page<User>>
+  anyoneHasRole(role: string): Promise<boolean>
+}
+
+export function createUserReader(store: Store): UserReader {
+  async function find(userId: string): Promise<User | null> {
+    const row = await store.read((db) =>
+      db
+        .selectFrom('gatebook_subject')
+        .leftJoin('gatebook_user', 'gatebook_user.id', 'gatebook_subject.id')
+        .select([
+          'gatebook_subject.id',
+          'gatebook_subject.created_at',
+          'gatebook_subject.disabled_at',
+          'gatebook_user.identifier',
+        ])
+        .where('gatebook_subject.id', '=', userId)
+        .executeTakeFirst(),
+    )
+    if (row === undefined) return null
+    return toUser(row, await store.read((db) => listRoles(db, userId)))
+  }
+
+  return {
+    find,
+
+    async findByIdentifier(identifier) {
+      const row = await store.read((db) =>
+        db
+          .selectFrom('gatebook_user')
+          .select('id')
+          .where('identifier_key', '=', normalizeIdentifier(identifier))
+          .executeTakeFirst(),
+      )
+      return row === undefined ? null : find(row.id)
+    },
+
+    async list(options = {}) {
+      const limit = parseLimit(options.limit)
+      const before = options.cursor === undefined ? undefined : parseCursor(options.cursor)
+      const rows = await store.read((db) => {
+        const query = db
+          .selectFrom('gatebook_user')
+          .innerJoin('gatebook_subject', 'gatebook_subject.id', 'gatebook_user.id')
+          .select([
+            'gatebook_user.id',
+            'gatebook_user.identifier',
+            'gatebook_user.created_at',
+            'gatebook_subject.disabled_at',
+          ])
+          // Ids sort by the time they were made.
+          .orderBy('gatebook_user.id', 'desc')
+          .limit(sql.lit(limit + 1))
+        return (before === undefined ? query : query.where('gatebook_user.id', '<', before)).execute()
+      })
+      const page = rows.slice(0, limit)
+      const roles = await readRoles(page.map(({ id }) => id))
+      const items = page.map((row) => toUser(row, roles.get(row.id) ?? []))
+      return { items, next: rows.length > limit ? encodeCursor(items.at(-1)!.id) : null }
+    },
+
+    async anyoneHasRole(role) {
+      const row = await store.read((db) =>
+        db.selectFrom('gatebook_role').select('role').where('role', '=', role).limit(sql.lit(1)).executeTakeFirst(),
+      )
+      return row !== undefined
+    },
+  }
+
+  async function readRoles(userIds: readonly string[]): Promise<Map<string, string[]>> {
+    const roles = new Map<string, string[]>()
+    if (userIds.length === 0) return roles
+    const rows = await store.read((db) =>
+      db
+        .selectFrom('gatebook_role')
+        .select(['subject_id', 'role'])
+        .where('subject_id', 'in', userIds)
+        .orderBy('role')
+        .execute(),
+    )
+    for (const { subject_id: userId, role } of rows) roles.set(userId, [...(roles.get(userId) ?? []), role])
+    return roles
+  }
+}
+
+interface UserRow {
+  readonly id: string
+  readonly identifier: string | null
+  readonly created_at: number
+  readonly disabled_at: number | null
+}
+
+function toUser(row: UserRow, roles: readonly string[]): User {
+  return {
+    id: row.id,
+    identifier: row.identifier,
+    createdAt: Number(row.created_at),
+    disabledAt: row.disabled_at === null ? null : Number(row.disabled_at),
+    roles,
+  }
+}
