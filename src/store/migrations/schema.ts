@@ -38,9 +38,10 @@ const MYSQL: ColumnTypes = {
   longText: 'TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
   bytes: (length) => `VARBINARY(${length})`,
   longBytes: 'BLOB',
-  // Arithmetic on a constant: FROM_UNIXTIME would depend on the time zone of the connection.
+  // Out of its parts: FROM_UNIXTIME depends on the time zone of the connection, and what depends on a variable of the
+  // session (date + INTERVAL, and even division) is refused in a generated column.
   utcOf: (column) =>
-    `DATETIME(3) GENERATED ALWAYS AS (TIMESTAMPADD(MICROSECOND, ${column} * 1000, TIMESTAMP'1970-01-01 00:00:00')) STORED`,
+    `DATETIME(3) GENERATED ALWAYS AS (TIMESTAMP(MAKEDATE(1970, 1 + ${column} DIV 86400000), MAKETIME(${column} DIV 3600000 MOD 24, ${column} DIV 60000 MOD 60, ${column} DIV 1000 MOD 60 + ${column} MOD 1000 * 0.001))) STORED`,
 }
 
 const SQLITE: ColumnTypes = {
