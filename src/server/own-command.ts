@@ -12,7 +12,8 @@ export function ownCommand({ script, folder, environment }: Invocation): string 
   if (script.includes(`${sep}node_modules${sep}`)) return 'npx gatebook'
   const onPath = (environment.PATH ?? '').split(delimiter).includes(dirname(script))
   if (onPath && !/\.[cm]?[jt]s$/.test(script)) return basename(script)
-  return `node ${quoteForShell(relative(folder, script))}`
+  const path = relative(folder, script)
+  return `node ${quoteForShell(path.startsWith('..') ? script : path)}`
 }
 
 /** One word for a POSIX shell. */
