@@ -12,7 +12,7 @@ export type Cors = (request: Request, answer: Headers, methods?: readonly string
  */
 export function createCors(origins: readonly string[]): Cors {
   for (const origin of origins) {
-    if (!/^https?:/.test(origin) || !URL.canParse(origin) || new URL(origin).origin !== origin) {
+    if (!/^https?:[^*]*$/.test(origin) || !URL.canParse(origin) || new URL(origin).origin !== origin) {
       throw new GatebookError('ERR_OPTION_INVALID', {
         detail: `corsOrigins: ${JSON.stringify(origin)} is not an origin such as https://app.example.`,
       })

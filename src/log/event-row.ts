@@ -4,7 +4,9 @@ import type { ActorKind, AddressSource, EventData, LogEvent } from '../event/eve
 import type { EventTable } from '../store/tables.ts'
 
 /** The columns that are read back: all but the salts and what only the engine needs. */
-export const EVENT_COLUMNS = [
+type ReadColumn = Exclude<keyof EventTable, 'salt_id' | 'salt_net' | 'ip_key' | 'subject_number' | 'identifier_key'>
+
+export const EVENT_COLUMNS: readonly ReadColumn[] = [
   'number',
   'id',
   'type',
@@ -27,9 +29,9 @@ export const EVENT_COLUMNS = [
   'request_id',
   'trace_id',
   'data',
-] as const satisfies readonly (keyof EventTable)[]
+]
 
-export type EventRow = Pick<Selectable<EventTable>, (typeof EVENT_COLUMNS)[number]>
+export type EventRow = Pick<Selectable<EventTable>, ReadColumn>
 
 export function toLogEvent(row: EventRow): LogEvent {
   return {
