@@ -16,7 +16,7 @@ import type { Refusal, Reservation } from '../throttle/throttle.ts'
 import { normalizeIdentifier } from '../user/identifier.ts'
 import { type Profile, readProfile } from '../user/profile.ts'
 import { type LockedSubject, lockSubject } from '../user/subject.ts'
-import { parseUserId } from '../user/user-id.ts'
+import { parseApplicationUserId } from '../user/user-id.ts'
 import type { DeviceId } from '../util/id.ts'
 import { eventSource } from './event-source.ts'
 import type { FlowParts } from './parts.ts'
@@ -106,7 +106,7 @@ export async function beginAttempt(
   input: AttemptInput,
   context: RequestContext = {},
 ): Promise<Attempt> {
-  const userId = input.userId === undefined ? null : parseUserId(input.userId)
+  const userId = input.userId === undefined ? null : parseApplicationUserId(input.userId)
   const identifierKey = normalizeIdentifier(input.identifier)
   const attempt = await openAttempt(parts, { identifier: input.identifier, identifierKey, userId }, context)
   let settled = false
@@ -124,7 +124,7 @@ export async function beginAttempt(
       await attempt.fail(reason)
     },
     async succeed(succeededUserId, grant) {
-      const id = parseUserId(succeededUserId)
+      const id = parseApplicationUserId(succeededUserId)
       if (userId !== null && id !== userId) {
         throw new GatebookError('ERR_USER_ID_INVALID', { detail: 'the attempt was begun for another user' })
       }

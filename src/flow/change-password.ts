@@ -47,7 +47,12 @@ export async function changePassword(
   try {
     const profile = await findLoginProfile(store, { userId })
     passwordPolicy.check(input.newPassword, profile?.identifier)
-    const outcome = await throttle.reserve({ account: accountOf(userId, ''), ip: source.network?.ip })
+    // The session stands for a device that this user knows: what others do to the account does not concern it.
+    const outcome = await throttle.reserve({
+      account: accountOf(userId, ''),
+      ip: source.network?.ip,
+      knownDeviceId: sessionId,
+    })
     if ('refusal' in outcome) {
       await store.transaction((tx) => log.append(tx, [failed('throttled', refusalData(outcome.refusal))]))
       throw throttled(outcome.refusal)

@@ -17,8 +17,8 @@ const BATCH = 500
  * What survives a kill: before the commit of a batch, its rows are in the queue; after it, in the log. Never in both.
  */
 export interface Sequencer {
-  /** Moves one batch; true when there may be more. */
-  sequence(): Promise<boolean>
+  /** Moves one batch. `more`: the batch was full. `busy`: another process is at it, and what was committed since may be left. */
+  sequence(): Promise<'done' | 'more' | 'busy'>
 }
 
 export interface SequencerOptions {
@@ -31,7 +31,7 @@ export interface SequencerOptions {
 export function createSequencer({ store, secret, clock, diagnostics }: SequencerOptions): Sequencer {
   const macKeys = secret.versions.map((version) => secret.deriveKey('writer-mac', version)!)
 
-  async function sequenceBatch(tx: Transaction): Promise<boolean> {
+  async function sequenceBatch(tx: Transaction): Promise<'done' | 'more' | 'busy'> {
     const state = await tx.db
       .selectFrom('gatebook_log_state')
       .select('size')
@@ -39,7 +39,7 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
       .forUpdate()
       .skipLocked()
       .executeTakeFirst()
-    if (state === undefined) return false
+    if (state === undefined) return 'busy'
     const rows = await tx.db
       .selectFrom('gatebook_queue')
       .selectAll()
@@ -47,7 +47,7 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
       .orderBy('number')
       .limit(sql.lit(BATCH))
       .execute()
-    if (rows.length === 0) return false
+    if (rows.length === 0) return 'done'
 
     const entries = []
     const rejected: number[] = []
@@ -83,8 +83,21 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
         ),
       )
     }
-    return rows.length === BATCH
+    return rows.length === BATCH ? 'more' : 'done'
   }
 
-  return { sequence: () => store.transaction(sequenceBatch) }
+  return {
+    async sequence() {
+      // Mostly there is nothing to do, and finding that out must cost next to nothing.
+      const waiting = await store.read((db) =>
+        db
+          .selectFrom('gatebook_queue')
+          .select('number')
+          .where('rejected_at', 'is', null)
+          .limit(sql.lit(1))
+          .executeTakeFirst(),
+      )
+      return waiting === undefined ? 'done' : store.transaction(sequenceBatch)
+    },
+  }
 }

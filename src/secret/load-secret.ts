@@ -1,9 +1,9 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { sql } from 'kysely'
 import { GatebookError } from '../errors.ts'
 import type { Settings } from '../options.ts'
+import { ifAbsent } from '../store/insert-if-absent.ts'
 import type { Store } from '../store/store.ts'
 import { type MasterSecret, parseMasterSecret } from './master-secret.ts'
 
@@ -63,31 +63,43 @@ export async function checkMasterSecret(store: Store, secret: MasterSecret): Pro
     name: `secret:${version}`,
     value: createHmac('sha256', secret.deriveKey('check', version)!).update('gatebook').digest('base64url'),
   }))
-  const known = await store.read((db) =>
+  const known = await readKnown(store)
+  compare(mine, known)
+  if (known.size > 0 && mine.every(({ name }) => !known.has(name))) {
+    throw mismatch(
+      'None of the versions of the master secret has been used with this database before. Add the old one beside the new one.',
+    )
+  }
+  const fresh = mine.filter(({ name }) => !known.has(name))
+  if (fresh.length === 0) return
+  await store.transaction(({ db, traits }) =>
+    ifAbsent(db.insertInto('gatebook_meta').values(fresh), traits, 'name').execute(),
+  )
+  // Two processes that start on a new database at once may come with two secrets: the second one finds out here.
+  compare(mine, await readKnown(store))
+}
+
+async function readKnown(store: Store): Promise<ReadonlyMap<string, string>> {
+  const rows = await store.read((db) =>
     db.selectFrom('gatebook_meta').selectAll().where('name', 'like', 'secret:%').execute(),
   )
-  const values = new Map(known.map(({ name, value }) => [name, value]))
+  return new Map(rows.map(({ name, value }) => [name, value]))
+}
+
+function compare(
+  mine: readonly { readonly name: string; readonly value: string }[],
+  known: ReadonlyMap<string, string>,
+): void {
   for (const { name, value } of mine) {
-    const expected = values.get(name)
+    const expected = known.get(name)
     if (expected !== undefined && !timingSafeEqual(Buffer.from(expected), Buffer.from(value))) {
-      throw new GatebookError('ERR_SECRET_MISMATCH', {
-        detail: `Version ${name.slice(7)} of the master secret is not the one that this database was set up with. Restore it, or give the new one a higher version.`,
-      })
+      throw mismatch(
+        `Version ${name.slice('secret:'.length)} of the master secret is not the one that this database was set up with. Restore it, or give the new one a higher version.`,
+      )
     }
   }
-  if (known.length > 0 && mine.every(({ name }) => !values.has(name))) {
-    throw new GatebookError('ERR_SECRET_MISMATCH', {
-      detail:
-        'None of the versions of the master secret has been used with this database before. Add the old one beside the new one.',
-    })
-  }
-  const fresh = mine.filter(({ name }) => !values.has(name))
-  if (fresh.length === 0) return
-  await store.transaction(async ({ db, traits }) => {
-    const query = db.insertInto('gatebook_meta').values(fresh)
-    await (traits.conflictClause === 'on-conflict'
-      ? query.onConflict((conflict) => conflict.column('name').doNothing())
-      : query.onDuplicateKeyUpdate({ name: sql.ref('name') })
-    ).execute()
-  })
+}
+
+function mismatch(detail: string): GatebookError {
+  return new GatebookError('ERR_SECRET_MISMATCH', { detail })
 }

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Settings } from '../options.ts'
 import type { MasterSecret } from '../secret/master-secret.ts'
+import { ifAbsent } from '../store/insert-if-absent.ts'
 import type { Store } from '../store/store.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { addressPrefix } from '../util/address.ts'
@@ -93,11 +94,7 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
 
   async function insertMissing(tx: Transaction, keys: readonly Key[], now: number): Promise<void> {
     const rows = keys.map((missing) => ({ ...missing, failures: 0, window_at: now, free_at: 0, updated_at: now }))
-    const query = tx.db.insertInto('gatebook_throttle').values(rows)
-    await (tx.traits.conflictClause === 'on-conflict'
-      ? query.onConflict((conflict) => conflict.column('id').doNothing())
-      : query.onDuplicateKeyUpdate({ id: sql.ref('id') })
-    ).execute()
+    await ifAbsent(tx.db.insertInto('gatebook_throttle').values(rows), tx.traits, 'id').execute()
   }
 
   /** The rows are there and locked, so this always updates: in one statement, with the values as parameters. */

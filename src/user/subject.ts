@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { ifAbsent } from '../store/insert-if-absent.ts'
 import type { Transaction } from '../store/transaction.ts'
 
 export interface LockedSubject {
@@ -15,17 +15,19 @@ export interface LockedSubject {
 export async function lockSubject(tx: Transaction, subjectId: string, now: number): Promise<LockedSubject> {
   const found = await findLocked(tx, subjectId)
   if (found !== null) return found
-  const query = tx.db.insertInto('gatebook_subject').values({
-    id: subjectId,
-    generation: 0,
-    credential_version: 0,
-    created_at: now,
-    disabled_at: null,
-    erased_at: null,
-  })
-  await (tx.traits.conflictClause === 'on-conflict'
-    ? query.onConflict((conflict) => conflict.column('id').doNothing())
-    : query.onDuplicateKeyUpdate({ id: sql.ref('id') })
+  await ifAbsent(
+    tx.db
+      .insertInto('gatebook_subject')
+      .values({
+        id: subjectId,
+        generation: 0,
+        credential_version: 0,
+        created_at: now,
+        disabled_at: null,
+        erased_at: null,
+      }),
+    tx.traits,
+    'id',
   ).execute()
   return (await findLocked(tx, subjectId))!
 }

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type CompiledQuery,
@@ -72,6 +73,7 @@ async function openFile(path: string): Promise<SqliteHandle> {
   const { DatabaseSync } =
     builtIn ?? ((await import('@photostructure/sqlite')) as unknown as NonNullable<typeof builtIn>)
   try {
+    createForOwnerOnly(path)
     const handle = new DatabaseSync(path)
     // While two processes open a new file at once, switching to WAL needs the lock.
     handle.exec('PRAGMA busy_timeout = 5000')
@@ -88,6 +90,11 @@ async function openFile(path: string): Promise<SqliteHandle> {
       detail: `The SQLite file ${path} cannot be opened: ${(error as Error).message}.`,
     })
   }
+}
+
+/** A new file is for its owner only; SQLite gives the files beside it the same mode. */
+function createForOwnerOnly(path: string): void {
+  if (path !== ':memory:' && path !== '') closeSync(openSync(path, 'a', 0o600))
 }
 
 const traits: DialectTraits = {
