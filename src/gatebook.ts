@@ -85,7 +85,10 @@ async function openGatebook(
   const loops: Loop[] = []
   const sequencer = createSequencer({ store, secret, clock, diagnostics: settings.diagnostics })
   let queued = true
-  const log = createEventLog({ clock, secret, onQueued: () => void (queued = true) })
+  const onQueued = (): void => {
+    queued = true
+  }
+  const log = createEventLog({ clock, secret, onQueued })
   const keys = createKeyRing({ store, log, secret, settings })
   await keys.open()
   const revocations = createRevocationList(store, clock)
