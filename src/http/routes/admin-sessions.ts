@@ -14,7 +14,7 @@ export function adminSessionRoutes(prefix: string): readonly Route[] {
       summary: 'The live sessions of a user, newest first.',
       auth: 'admin',
       responses: { 200: sessionListSchema },
-      errors: ['ERR_USER_NOT_FOUND'],
+      errors: ['ERR_USER_NOT_FOUND', 'ERR_USER_ID_INVALID'],
       async handle({ gate, params: { id = '' } }) {
         const sessions = await gate.sessions.list((await getUser(gate, id)).id)
         return { status: 200, body: { items: sessions.map(toWireSession) } }
@@ -27,7 +27,7 @@ export function adminSessionRoutes(prefix: string): readonly Route[] {
       summary: 'Ends all sessions of a user; says how many there were.',
       auth: 'admin',
       responses: { 200: endedSchema },
-      errors: ['ERR_USER_NOT_FOUND'],
+      errors: ['ERR_USER_NOT_FOUND', 'ERR_USER_ID_INVALID'],
       async handle({ gate, claims, params: { id = '' }, context }) {
         const user = await getUser(gate, id)
         return {

@@ -59,7 +59,7 @@ export function adminUserRoutes(prefix: string): readonly Route[] {
       summary: 'One user.',
       auth: 'admin',
       responses: { 200: userSchema },
-      errors: ['ERR_USER_NOT_FOUND'],
+      errors: ['ERR_USER_NOT_FOUND', 'ERR_USER_ID_INVALID'],
       async handle({ gate, params: { id = '' } }) {
         return { status: 200, body: toWireUser(await getUser(gate, id)) }
       },
@@ -72,7 +72,7 @@ export function adminUserRoutes(prefix: string): readonly Route[] {
       auth: 'admin',
       body: changes,
       responses: { 200: userSchema },
-      errors: ['ERR_USER_NOT_FOUND'],
+      errors: ['ERR_USER_NOT_FOUND', 'ERR_USER_ID_INVALID'],
       async handle({ gate, claims, params: { id = '' }, body, context }) {
         await changeUser(gate, await getUser(gate, id), body, asAdmin(context, claims))
         return { status: 200, body: toWireUser(await getUser(gate, id)) }

@@ -1,0 +1,38 @@
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+
+export interface Listening {
+  readonly url: string
+  /** Sends these bytes and returns everything that comes back until the other end closes. */
+  raw(text: string): Promise<string>
+  close(): Promise<void>
+}
+
+/** A server on a free port of this machine. */
+export async function listen(listener: RequestListener): Promise<Listening> {
+  const server: Server = createServer(listener)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    raw(text) {
+      return new Promise((resolve, reject) => {
+        let received = ''
+        const socket = connect(port, '127.0.0.1', () => socket.write(text))
+        socket.setEncoding('latin1').on('data', (part) => {
+          received += part
+        })
+        socket.on('end', () => resolve(received)).on('error', reject)
+      })
+    },
+    async close() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+/** A request line and headers that make the server close the connection behind the answer. */
+export function closing(line: string, ...headers: readonly string[]): string {
+  return [`${line} HTTP/1.1`, 'Host: app.example', 'Connection: close', ...headers, '', ''].join('\r\n')
+}

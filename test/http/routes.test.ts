@@ -1,0 +1,265 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Gatebook } from '../../src/api.ts'
+import { listRoutes } from '../../src/http/table.ts'
+import { type CallOptions, call, openGate, PASSWORD, type Reply, register, registerAdmin } from './caller.ts'
+
+const NEW_PASSWORD = 'another long enough phrase'
+const ROUTES = listRoutes({ issuer: 'https://app.example', adminPath: '/admin', operationsPath: '' })
+
+let gate: Gatebook
+let admin: { access: string; userId: string }
+const sent: string[] = []
+
+beforeAll(async () => {
+  gate = await openGate()
+  admin = await registerAdmin(gate)
+})
+afterAll(() => gate.close())
+
+/** A call whose answer is one that the document describes, to the last member. */
+async function ask(line: string, options: CallOptions = {}): Promise<Reply> {
+  const reply = await call(gate, line, options)
+  sent.push(reply.text)
+  const [method, path = ''] = line.replace(/\?.*/, '').split(' ')
+  const route = ROUTES.find(
+    (row) => row.method === method && new RegExp(`^${row.path.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(path),
+  )
+  const schema = route?.responses[reply.status]
+  if (schema) expect(schema.parse(reply.json)).toEqual(reply.json)
+  else if (schema === null) expect(reply.text).toBe('')
+  else expect(reply.json).toMatchObject({ status: reply.status, code: expect.stringMatching(/^ERR_/) })
+  return reply
+}
+
+async function login(
+  identifier: string,
+  password = PASSWORD,
+): Promise<{ access: string; refresh: string; sessionId: string }> {
+  const { json } = await ask('POST /auth/login', { body: { identifier, password } })
+  return { access: json.access_token, refresh: json.refresh_token, sessionId: json.session_id }
+}
+
+describe('a user', () => {
+  test('is registered, called, refreshed and logged out', async () => {
+    const registered = await ask('POST /auth/register', {
+      body: { identifier: 'anna@app.example', password: PASSWORD },
+    })
+    expect(registered.status).toBe(201)
+    const me = await ask('GET /auth/me', { token: registered.json.access_token })
+    expect(me.json).toMatchObject({
+      user_id: registered.json.user_id,
+      session_id: registered.json.session_id,
+      roles: [],
+      claims: {},
+    })
+    expect(me.json.expires_at).toBeGreaterThan(Date.now())
+    const refreshed = await ask('POST /auth/refresh', { body: { refresh_token: registered.json.refresh_token } })
+    expect(refreshed.json.session_id).toBe(registered.json.session_id)
+    const again = { token: refreshed.json.access_token }
+    expect((await ask('POST /auth/logout', again)).status).toBe(204)
+    expect((await ask('POST /auth/logout', again)).status).toBe(204)
+    expect((await ask('POST /auth/logout', { body: { refresh_token: refreshed.json.refresh_token } })).status).toBe(204)
+    expect((await ask('GET /auth/me', again)).json.code).toBe('ERR_TOKEN_REVOKED')
+    expect((await ask('POST /auth/refresh', { body: { refresh_token: refreshed.json.refresh_token } })).status).toBe(
+      401,
+    )
+    expect((await ask('POST /auth/logout')).json.code).toBe('ERR_TOKEN_MISSING')
+    expect((await ask('POST /auth/logout', { token: 'x' })).json.code).toBe('ERR_TOKEN_INVALID')
+  })
+
+  test('logs the others out, then everybody', async () => {
+    await register(gate, 'ben@app.example')
+    const [first, second] = [await login('ben@app.example'), await login('ben@app.example')]
+    expect((await ask('POST /auth/logout?scope=others', { token: first.access })).status).toBe(204)
+    expect((await ask('GET /auth/me', { token: second.access })).status).toBe(401)
+    expect((await ask('GET /auth/me', { token: first.access })).status).toBe(200)
+    expect((await ask('POST /auth/logout?scope=all', { body: { refresh_token: first.refresh } })).status).toBe(204)
+    expect((await ask('GET /auth/me', { token: first.access })).status).toBe(401)
+  })
+
+  test('sees and ends own sessions, and nobody else’s', async () => {
+    const other = await register(gate, 'carl@app.example')
+    await register(gate, 'dora@app.example')
+    const [here, there] = [await login('dora@app.example'), await login('dora@app.example')]
+    const list = await ask('GET /auth/sessions', { token: here.access })
+    expect(list.json.items).toHaveLength(3)
+    expect(list.json.items[0]).toMatchObject({
+      id: there.sessionId,
+      ip: '203.0.113.9',
+      method: 'password',
+      ended_at: null,
+    })
+    const end = (id: string) => ask(`DELETE /auth/sessions/${id}`, { token: here.access })
+    expect((await end(there.sessionId)).status).toBe(204)
+    expect((await end(there.sessionId)).status).toBe(204)
+    expect((await ask('GET /auth/me', { token: there.access })).status).toBe(401)
+    for (const id of [other.sessionId, 'ses_00000000000000000000000000', 'x', '%ff%2F', '%00']) {
+      expect((await end(id)).json.code).toBe('ERR_SESSION_NOT_FOUND')
+    }
+    expect((await ask('GET /auth/me', { token: other.access })).status).toBe(200)
+    const { items } = await gate.log.search({ type: 'session.ended', session: there.sessionId })
+    expect(items).toMatchObject([{ reason: 'ended-by-user', actor: { kind: 'user' } }])
+  })
+
+  test('changes the password', async () => {
+    const { access } = await register(gate, 'emil@app.example')
+    const elsewhere = await login('emil@app.example')
+    const change = (current: string, next: string) =>
+      ask('POST /auth/password', { token: access, body: { current_password: current, new_password: next } })
+    const wrong = await change('not the pass phrase', NEW_PASSWORD)
+    expect([wrong.status, wrong.json.code, wrong.headers.has('www-authenticate')]).toEqual([
+      403,
+      'ERR_PASSWORD_WRONG',
+      false,
+    ])
+    expect((await change(PASSWORD, 'short')).json).toMatchObject({ code: 'ERR_PASSWORD_TOO_SHORT', minimum: 15 })
+    expect((await change(PASSWORD, NEW_PASSWORD)).status).toBe(204)
+    expect((await ask('GET /auth/me', { token: elsewhere.access })).status).toBe(401)
+    expect((await ask('GET /auth/me', { token: access })).status).toBe(200)
+    expect(
+      (await ask('POST /auth/login', { body: { identifier: 'emil@app.example', password: PASSWORD } })).status,
+    ).toBe(401)
+    expect((await login('emil@app.example', NEW_PASSWORD)).access).toBeDefined()
+  })
+
+  test('reads the own history in pages, without a trace and without the ids of others', async () => {
+    const { access, userId } = await register(gate, 'finn@app.example')
+    await login('finn@app.example')
+    await ask(`PATCH /admin/api/users/${userId}`, { token: admin.access, body: { roles: ['editor'] } })
+    const { access: fresh } = await login('finn@app.example')
+    expect((await ask('GET /auth/me', { token: access })).json.code).toBe('ERR_TOKEN_STALE')
+    const before = (await gate.log.search({})).items[0]?.id
+    const types: string[] = []
+    let cursor: string | null = ''
+    while (cursor !== null) {
+      const page: Reply = await ask(`GET /auth/activity?limit=2${cursor && `&cursor=${cursor}`}`, { token: fresh })
+      expect(page.text).not.toContain(admin.userId)
+      for (const { type } of page.json.items) types.push(type)
+      cursor = page.json.next
+    }
+    expect(types).toEqual(['login.succeeded', 'role.granted', 'login.succeeded', 'login.succeeded', 'user.registered'])
+    expect((await gate.log.search({})).items[0]?.id).toBe(before)
+    expect((await ask('GET /auth/activity?cursor=x', { token: fresh })).json.code).toBe('ERR_CURSOR_INVALID')
+  })
+
+  test('with a device that is known says so', async () => {
+    const { json } = await ask('POST /auth/register', { body: { identifier: 'gerd@app.example', password: PASSWORD } })
+    const body = { identifier: 'gerd@app.example', password: PASSWORD, device_token: json.device_token }
+    expect((await ask('POST /auth/login', { body })).status).toBe(200)
+    const { items } = await gate.log.search({ type: 'login.succeeded' })
+    expect(items[0]?.data).toMatchObject({ known_device: true })
+  })
+})
+
+describe('an admin', () => {
+  const as = (options: CallOptions = {}): CallOptions => ({ token: admin.access, ...options })
+
+  test('searches the log, and the log says so', async () => {
+    const { userId } = await register(gate, 'hans@app.example')
+    await call(gate, 'POST /auth/login', {
+      body: { identifier: 'hans@app.example', password: 'wrong wrong wrong' },
+      remoteAddress: '198.51.100.7',
+    })
+    const page = await ask('GET /admin/api/events?ip=198.51.100.0/24&type=login.*', as())
+    expect(page.json.items).toMatchObject([
+      {
+        type: 'login.failed',
+        outcome: 'failure',
+        reason: 'wrong-password',
+        subject: userId,
+        ip: '198.51.100.7',
+        ip_source: 'socket',
+      },
+    ])
+    const [event] = page.json.items
+    expect(event.time).toBe(new Date(event.at).toISOString())
+    const { items } = await gate.log.search({ type: 'log.read' })
+    expect(items[0]).toMatchObject({
+      actor: { kind: 'admin', id: admin.userId },
+      data: { filters: ['ip', 'type'], returned: 1 },
+    })
+    expect((await ask(`GET /admin/api/events/${event.id}`, as())).json).toEqual(event)
+    expect((await ask('GET /admin/api/events/evt_1', as())).json.code).toBe('ERR_EVENT_NOT_FOUND')
+    const byIdentifier = await ask(
+      `GET /admin/api/events?identifier=${encodeURIComponent('hans@app.example')}&from=${event.at}`,
+      as(),
+    )
+    expect(byIdentifier.json.items).toMatchObject([{ id: event.id }])
+    const byTime = await ask(`GET /admin/api/events?user=${userId}&to=${event.time}`, as())
+    expect(byTime.json.items.map((item: { type: string }) => item.type)).not.toContain('login.failed')
+  })
+
+  test('makes, finds, changes, disables and enables a user, with an event for each difference', async () => {
+    const created = await ask(
+      'POST /admin/api/users',
+      as({ body: { identifier: 'ida@app.example', password: PASSWORD, roles: ['a', 'b'] } }),
+    )
+    expect([created.status, created.json.roles.toSorted()]).toEqual([201, ['a', 'b']])
+    const path = `/admin/api/users/${created.json.id}`
+    const found = await ask(`GET /admin/api/users?identifier=${encodeURIComponent('ida@app.example')}`, as())
+    const { json: shown } = await ask(`GET ${path}`, as())
+    expect(found.json).toEqual({ items: [shown], next: null })
+    expect((await ask('GET /admin/api/users?limit=1', as())).json.items).toEqual([shown])
+    const ida = await login('ida@app.example')
+    const changed = await ask(`PATCH ${path}`, as({ body: { disabled: true, roles: ['b', 'c', 'c'] } }))
+    expect([changed.json.roles.toSorted(), changed.json.disabled_at !== null]).toEqual([['b', 'c'], true])
+    expect((await ask('GET /auth/me', { token: ida.access })).status).toBe(401)
+    await ask(`PATCH ${path}`, as({ body: { disabled: true, roles: ['c', 'b'] } }))
+    expect((await ask(`PATCH ${path}`, as({ body: { disabled: false } }))).json.disabled_at).toBeNull()
+    const { items } = await gate.log.search({ user: created.json.id })
+    const told = items.map(({ type, data, actor }) => `${actor.kind} ${type} ${data.role ?? ''}`.trim()).reverse()
+    expect(told).toEqual([
+      'admin user.registered',
+      'admin role.granted a',
+      'admin role.granted b',
+      'user login.succeeded',
+      'admin user.disabled',
+      'admin session.ended',
+      'admin role.revoked a',
+      'admin role.granted c',
+      'admin user.enabled',
+    ])
+  })
+
+  test('sees and ends the sessions of a user', async () => {
+    const { userId, sessionId, access } = await register(gate, 'jana@app.example')
+    await login('jana@app.example')
+    expect((await ask(`GET /admin/api/users/${userId}/sessions`, as())).json.items).toHaveLength(2)
+    expect((await ask(`DELETE /admin/api/sessions/${sessionId}`, as())).status).toBe(204)
+    expect((await ask(`DELETE /admin/api/sessions/${sessionId}`, as())).status).toBe(204)
+    expect((await ask('GET /auth/me', { token: access })).status).toBe(401)
+    expect((await ask(`POST /admin/api/users/${userId}/sessions/end`, as())).json).toEqual({ ended: 1 })
+    expect((await ask(`POST /admin/api/users/${userId}/sessions/end`, as())).json).toEqual({ ended: 0 })
+    const { items } = await gate.log.search({ type: 'session.ended', user: userId })
+    expect(items).toMatchObject(
+      [1, 2].map(() => ({ reason: 'ended-by-admin', actor: { kind: 'admin', id: admin.userId } })),
+    )
+  })
+
+  test.each([
+    `GET /admin/api/users/usr_${'0'.repeat(26)}`,
+    `GET /admin/api/users/usr_${'0'.repeat(26)}/sessions`,
+    'POST /admin/api/users/4711/sessions/end',
+  ])('is told that there is no such user: %s', async (line) => {
+    expect((await ask(line, as())).json.code).toBe('ERR_USER_NOT_FOUND')
+  })
+
+  test('manages the application’s own users by their own ids', async () => {
+    await gate.sessions.start('team/ä b', { roles: ['buyer'] })
+    const path = `/admin/api/users/${encodeURIComponent('team/ä b')}`
+    expect((await ask(`GET ${path}`, as())).json).toMatchObject({ id: 'team/ä b', identifier: null })
+    expect((await ask(`PATCH ${path}`, as({ body: { roles: ['seller'] } }))).json.roles).toEqual(['seller'])
+    expect((await ask(`POST ${path}/sessions/end`, as())).json).toEqual({ ended: 1 })
+  })
+})
+
+test('operations are answered to anybody', async () => {
+  expect((await ask('GET /healthz')).json).toEqual({ status: 'ok' })
+  expect((await ask('GET /readyz')).json).toEqual({ ready: true })
+  expect((await ask('GET /.well-known/jwks.json')).json.keys[0]).toMatchObject({ kty: 'EC', alg: 'ES256' })
+})
+
+test('no answer of all of these repeats a password', () => {
+  for (const text of sent)
+    for (const secret of [PASSWORD, NEW_PASSWORD, 'wrong wrong wrong']) expect(text).not.toContain(secret)
+})
