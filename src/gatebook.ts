@@ -25,6 +25,7 @@ import { createHttpHandler } from './http/handler.ts'
 import { claimsPath } from './http/table.ts'
 import { createEventLog } from './log/append.ts'
 import { createEventReader } from './log/reader.ts'
+import { createRefusalLog } from './log/refusal-log.ts'
 import { createSequencer } from './log/sequencer.ts'
 import { tailEvents } from './log/tail.ts'
 import { type GatebookOptions, resolveOptions, type Settings } from './options.ts'
@@ -49,6 +50,7 @@ import { systemClock } from './util/clock.ts'
 import { type Loop, startLoop } from './util/loop.ts'
 
 const HOUSEKEEPING_MILLISECONDS = 10_000
+const FLUSH_MILLISECONDS = 1000
 const KEY_RELOAD_MILLISECONDS = 30_000
 /** A process that has left no event itself looks at the queue this much more rarely: for what a dead one has left there. */
 const IDLE_TICKS = 10
@@ -89,6 +91,7 @@ async function openGatebook(
     queued = true
   }
   const log = createEventLog({ clock, secret, onQueued })
+  const refusals = createRefusalLog(store, log, clock)
   const keys = createKeyRing({ store, log, secret, settings })
   await keys.open()
   const revocations = createRevocationList(store, clock)
@@ -103,6 +106,7 @@ async function openGatebook(
     settings,
     store,
     log,
+    refusals,
     throttle: createThrottle(store, secret, settings),
     hasher,
     hashQueue: createHashQueue({ concurrency: settings.hashConcurrency, limit: settings.hashQueueLimit }),
@@ -143,6 +147,7 @@ async function openGatebook(
       return result === 'more'
     })
   }
+  repeat('Appending counted refusals', FLUSH_MILLISECONDS, () => refusals.flush())
   repeat('Reading the revocations', settings.revocationPollMilliseconds, () => revocations.poll())
   repeat('Reading the signing keys', KEY_RELOAD_MILLISECONDS, () => keys.reload())
   repeat('Housekeeping', HOUSEKEEPING_MILLISECONDS, async () => {
@@ -223,6 +228,7 @@ async function openGatebook(
     close() {
       closed ??= (async () => {
         await Promise.all(loops.map((loop) => loop.stop()))
+        await refusals.flush().catch(() => undefined)
         // What this process has committed gets its place before it goes, where that is quick.
         if (store.traits.queued) await sequencer.sequence().catch(() => 'done')
         await store.close()

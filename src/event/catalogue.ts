@@ -7,8 +7,11 @@ export type DataKind = 'string' | 'integer' | 'boolean' | 'strings'
 
 export interface EventType {
   readonly outcomes: readonly Outcome[]
-  /** Exact: one event per fact, in the transaction of the fact. Aggregate: counted in memory, appended as summaries. */
-  readonly kind: 'exact' | 'aggregate'
+  /**
+   * Exact: one event per fact, in the transaction of the fact. Aggregate: counted in memory, appended as summaries.
+   * Exact until flood: exact for the first hundred of an address prefix in ten minutes, then summaries of reason `flood`.
+   */
+  readonly kind: 'exact' | 'exact-until-flood' | 'aggregate'
   /** Closed list; empty when the type has no reason. A reason is optional only where `reasonOptional` says so. */
   readonly reasons: readonly string[]
   readonly reasonOptional?: true
@@ -57,6 +60,9 @@ export type RefreshRefusalReason = (typeof REFRESH_REFUSAL_REASONS)[number]
 
 export const REGISTRATION_REFUSAL_REASONS = ['closed', 'identifier-taken', 'throttled'] as const
 
+/** A summary: how many, since when (epoch milliseconds), and `reason:number` for each reason. */
+const FLOOD_DATA: Readonly<Record<string, DataKind>> = { count: 'integer', counted_from: 'integer', counts: 'strings' }
+
 export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
   'user.registered': {
     outcomes: ['success'],
@@ -95,9 +101,9 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
   },
   'registration.refused': {
     outcomes: ['denied'],
-    kind: 'exact',
-    reasons: REGISTRATION_REFUSAL_REASONS,
-    data: {},
+    kind: 'exact-until-flood',
+    reasons: [...REGISTRATION_REFUSAL_REASONS, 'flood'],
+    data: { ...FLOOD_DATA, retry_after: 'integer', scope: 'string' },
     volume: 'medium',
     owasp: 'authz_fail',
     ocsf: 300101,
@@ -118,9 +124,9 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
   },
   'login.failed': {
     outcomes: ['failure', 'denied'],
-    kind: 'exact',
-    reasons: LOGIN_FAILURE_REASONS,
-    data: { retry_after: 'integer', scope: 'string' },
+    kind: 'exact-until-flood',
+    reasons: [...LOGIN_FAILURE_REASONS, 'flood'],
+    data: { retry_after: 'integer', scope: 'string', ...FLOOD_DATA },
     volume: 'high',
     owasp: 'authn_login_fail',
     ocsf: 300201,
@@ -142,9 +148,9 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
   },
   'session.refresh-refused': {
     outcomes: ['denied'],
-    kind: 'exact',
-    reasons: REFRESH_REFUSAL_REASONS,
-    data: { counter: 'integer' },
+    kind: 'exact-until-flood',
+    reasons: [...REFRESH_REFUSAL_REASONS, 'flood'],
+    data: { counter: 'integer', ...FLOOD_DATA },
     volume: 'medium',
     owasp: 'authn_token_reuse',
     ocsf: 300299,

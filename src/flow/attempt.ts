@@ -45,7 +45,7 @@ export async function openAttempt(
   target: AttemptTarget,
   context: RequestContext,
 ): Promise<OpenAttempt> {
-  const { store, throttle, log, settings, identifiers } = parts
+  const { store, throttle, log, refusals, settings, identifiers } = parts
   const { userId } = target
   const identifier = identifiers.describe(target.identifier, target.identifierKey, userId !== null)
   const knownDeviceId = await findKnownDevice(parts, context, userId)
@@ -57,14 +57,14 @@ export async function openAttempt(
   const failure = (reason: LoginFailureReason, more: Partial<NewEvent> = {}): NewEvent =>
     failedEvent(context, { userId, identifier, knownDeviceId }, reason, more)
   if ('refusal' in outcome) {
-    await store.transaction((tx) => log.append(tx, [failure('throttled', refusalData(outcome.refusal))]))
+    await refusals.append(failure('throttled', refusalData(outcome.refusal)))
     throw throttled(outcome.refusal)
   }
   const { reservation } = outcome
 
   return {
     async fail(reason) {
-      await store.transaction((tx) => log.append(tx, [failure(reason), ...lockEvents(reservation, failure(reason))]))
+      await refusals.append(failure(reason), lockEvents(reservation, failure(reason)))
     },
 
     async succeed(profile, grant, rehash) {

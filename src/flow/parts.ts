@@ -2,6 +2,7 @@ import type { HashQueue } from '../credential/hash-queue.ts'
 import type { PasswordHasher } from '../credential/hasher.ts'
 import type { PasswordPolicy } from '../credential/password-policy.ts'
 import type { EventLog } from '../log/log.ts'
+import type { RefusalLog } from '../log/refusal-log.ts'
 import type { Settings } from '../options.ts'
 import type { SessionEnder } from '../session/end-sessions.ts'
 import type { Store } from '../store/store.ts'
@@ -16,6 +17,7 @@ export interface FlowParts {
   readonly settings: Settings
   readonly store: Store
   readonly log: EventLog
+  readonly refusals: RefusalLog
   readonly throttle: Throttle
   readonly hasher: PasswordHasher
   readonly hashQueue: HashQueue

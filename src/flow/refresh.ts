@@ -38,11 +38,11 @@ export async function refresh(
   refreshToken: string,
   context: RequestContext = {},
 ): Promise<SessionTokens> {
-  const { store, log } = parts
+  const { store } = parts
   const presented = parts.refreshTokens.open(refreshToken)
   const before = presented === null ? undefined : await readSession(parts, presented.sessionId)
   if (presented === null || before === undefined) {
-    await store.transaction((tx) => log.append(tx, [refusedEvent(context, 'invalid')]))
+    await parts.refusals.append(refusedEvent(context, 'invalid'))
     throw new GatebookError('ERR_REFRESH_INVALID')
   }
   const rights = await collectRights(parts, before)

@@ -31,7 +31,7 @@ export async function register(
   input: RegisterInput,
   context: RequestContext = {},
 ): Promise<SessionTokens> {
-  const { settings, store, log, throttle, identifiers } = parts
+  const { settings, store, throttle, identifiers } = parts
   const identifierKey = normalizeIdentifier(input.identifier)
   const source = eventSource(context, { kind: 'anonymous' })
   const refuse = async (reason: string, more: Partial<NewEvent> = {}, reservation?: Reservation): Promise<void> => {
@@ -44,7 +44,7 @@ export async function register(
       ...more,
     }
     const locks = reservation === undefined ? [] : lockEvents(reservation, event)
-    await store.transaction((tx) => log.append(tx, [event, ...locks]))
+    await parts.refusals.append(event, locks)
   }
   if (settings.registration === 'closed') {
     await refuse('closed')

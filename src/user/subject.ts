@@ -16,16 +16,14 @@ export async function lockSubject(tx: Transaction, subjectId: string, now: numbe
   const found = await findLocked(tx, subjectId)
   if (found !== null) return found
   await ifAbsent(
-    tx.db
-      .insertInto('gatebook_subject')
-      .values({
-        id: subjectId,
-        generation: 0,
-        credential_version: 0,
-        created_at: now,
-        disabled_at: null,
-        erased_at: null,
-      }),
+    tx.db.insertInto('gatebook_subject').values({
+      id: subjectId,
+      generation: 0,
+      credential_version: 0,
+      created_at: now,
+      disabled_at: null,
+      erased_at: null,
+    }),
     tx.traits,
     'id',
   ).execute()

@@ -1,16 +1,18 @@
 import { z } from 'zod'
 import { GatebookError } from '../../errors.ts'
+import { isId } from '../../util/id.ts'
 import { asAdmin } from '../as-admin.ts'
 import { defineRoute, type Route } from '../route.ts'
 import { addressParameter, eventPageSchema, eventSchema, instantParameter, pageParameters } from '../schema.ts'
 import { toWireEvent, toWirePage } from '../wire.ts'
 
-const exact = z.string().min(1).max(128)
+/** Never a NUL, which PostgreSQL does not even compare with a text. */
+const exact = z.string().regex(/^\P{Cc}{1,128}$/u)
 
 const eventQuery = z.strictObject({
   type: z.exactOptional(z.string().regex(/^[a-z0-9.-]{1,62}(\.\*)?$/)),
   outcome: z.exactOptional(z.enum(['success', 'failure', 'denied'])),
-  reason: z.exactOptional(z.string().min(1).max(64)),
+  reason: z.exactOptional(z.string().regex(/^[a-z-]{1,64}$/)),
   user: z.exactOptional(exact),
   identifier: z.exactOptional(z.string().min(1).max(320)),
   ip: z.exactOptional(addressParameter),
@@ -49,7 +51,7 @@ export function adminEventRoutes(prefix: string): readonly Route[] {
       responses: { 200: eventSchema },
       errors: ['ERR_EVENT_NOT_FOUND'],
       async handle({ gate, params: { id = '' } }) {
-        const event = await gate.log.find(id)
+        const event = isId('event', id) ? await gate.log.find(id) : null
         if (event === null) throw new GatebookError('ERR_EVENT_NOT_FOUND')
         return { status: 200, body: toWireEvent(event) }
       },

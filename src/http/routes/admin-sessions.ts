@@ -1,4 +1,5 @@
 import { GatebookError } from '../../errors.ts'
+import { isId } from '../../util/id.ts'
 import { asAdmin } from '../as-admin.ts'
 import { defineRoute, type Route } from '../route.ts'
 import { endedSchema, sessionListSchema } from '../schema.ts'
@@ -45,7 +46,7 @@ export function adminSessionRoutes(prefix: string): readonly Route[] {
       responses: { 204: null },
       errors: ['ERR_SESSION_NOT_FOUND'],
       async handle({ gate, claims, params: { id = '' }, context }) {
-        const session = await gate.sessions.find(id)
+        const session = isId('session', id) ? await gate.sessions.find(id) : null
         if (session === null) throw new GatebookError('ERR_SESSION_NOT_FOUND')
         await gate.sessions.end(session.id, 'ended-by-admin', asAdmin(context, claims))
         return { status: 204 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { GatebookError } from '../../errors.ts'
+import { isId } from '../../util/id.ts'
 import { defineRoute, type Route } from '../route.ts'
 import { activityPageSchema, pageParameters, sessionListSchema } from '../schema.ts'
 import { toWireActivity, toWirePage, toWireSession } from '../wire.ts'
@@ -27,7 +28,7 @@ export const ownRoutes: readonly Route[] = [
     responses: { 204: null },
     errors: ['ERR_SESSION_NOT_FOUND'],
     async handle({ gate, claims, params: { id = '' }, context }) {
-      const session = await gate.sessions.find(id)
+      const session = isId('session', id) ? await gate.sessions.find(id) : null
       // Somebody else's session is answered like none, so that ids cannot be tried out.
       if (session === null || session.userId !== claims.userId) throw new GatebookError('ERR_SESSION_NOT_FOUND')
       await gate.sessions.end(session.id, 'ended-by-user', { ...context, actor: { kind: 'user', id: claims.userId } })
