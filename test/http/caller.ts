@@ -5,22 +5,21 @@ import type { Gatebook } from '../../src/api.ts'
 import { createGatebook } from '../../src/gatebook.ts'
 import type { GatebookOptions } from '../../src/options.ts'
 import { sqlite } from '../../src/store/dialects/sqlite.ts'
+import { CHEAP_HASHES, ISSUER, PASSWORD, SECRET } from '../support/gate.ts'
 
-export const PASSWORD = 'a long enough pass phrase'
-export const SECRET = 'k3Jq0vY8zW2nT6rB5xM1cF9hL4pS7dGa'
+export { PASSWORD }
 
 /** A gate on a database of its own; both are gone after `close`. */
 export async function openGate(options: Partial<GatebookOptions> = {}): Promise<Gatebook> {
   const folder = mkdtempSync(join(tmpdir(), 'gatebook-http-'))
   const remove = () => rmSync(folder, { recursive: true, force: true })
   const gate = await createGatebook({
-    issuer: 'https://app.example',
+    issuer: ISSUER,
     database: sqlite(join(folder, 'gatebook.db')),
     secret: SECRET,
     adminPath: '/admin',
     operationsPath: '',
-    argon2MemoryKib: 7168,
-    argon2Iterations: 1,
+    ...CHEAP_HASHES,
     ...options,
   }).catch((error: unknown) => {
     remove()

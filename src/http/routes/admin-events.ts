@@ -8,6 +8,8 @@ import { toWireEvent, toWirePage } from '../wire.ts'
 
 /** Never a NUL, which PostgreSQL does not even compare with a text. */
 const exact = z.string().regex(/^\P{Cc}{1,128}$/u)
+/** Only ASCII: MySQL does not compare anything else with the columns of our own ids. */
+const id = z.string().regex(/^\w{1,64}$/)
 
 const eventQuery = z.strictObject({
   type: z.exactOptional(z.string().regex(/^[a-z0-9.-]{1,62}(\.\*)?$/)),
@@ -16,9 +18,9 @@ const eventQuery = z.strictObject({
   user: z.exactOptional(exact),
   identifier: z.exactOptional(z.string().min(1).max(320)),
   ip: z.exactOptional(addressParameter),
-  session: z.exactOptional(exact),
+  session: z.exactOptional(id),
   request: z.exactOptional(exact),
-  device: z.exactOptional(exact),
+  device: z.exactOptional(id),
   from: z.exactOptional(instantParameter),
   to: z.exactOptional(instantParameter),
   ...pageParameters,
