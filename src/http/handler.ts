@@ -61,7 +61,7 @@ export function createHttpHandler(parts: { readonly gate: Gatebook; readonly set
       claims,
       authorization,
       params: c.req.param() as Record<string, string>,
-      query: await validate(route.query ?? NO_QUERY, readQuery(url.searchParams), 'ERR_QUERY_INVALID'),
+      query: validate(route.query ?? NO_QUERY, readQuery(url.searchParams), 'ERR_QUERY_INVALID'),
       body: await readBody(route, c.req.raw),
     }
     return route.handle(call)

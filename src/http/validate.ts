@@ -4,8 +4,8 @@ import { type ErrorCode, GatebookError } from '../errors.ts'
 const MOST_MEMBERS = 10
 
 /** What the schema makes of the input. Throws the code with `members`: where it is wrong, never what stands there. */
-export async function validate<T>(schema: z.ZodType<T>, input: unknown, code: ErrorCode): Promise<T> {
-  const result = await schema.safeParseAsync(input)
+export function validate<T>(schema: z.ZodType<T>, input: unknown, code: ErrorCode): T {
+  const result = schema.safeParse(input)
   if (result.success) return result.data
   const members = new Set<string>()
   for (const issue of result.error.issues) {
