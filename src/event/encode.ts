@@ -1,6 +1,6 @@
 import { encodeBase64url } from '../util/base64url.ts'
 import { type CanonicalValue, encodeCanonical, formatCanonical } from './canonical.ts'
-import { APPLICATION_EVENT, type EventType, findEventType } from './catalogue.ts'
+import { APPLICATION_EVENT, type DataKind, type EventType, findEventType } from './catalogue.ts'
 import { computeCommitment, generateSalt } from './commitment.ts'
 import type { EventData, Network, NewEvent } from './event.ts'
 import { CAPS, cleanText } from './redact.ts'
@@ -146,7 +146,8 @@ function encodeData(type: EventType, event: NewEvent): EventData | undefined {
   if (event.data === undefined || Object.keys(event.data).length === 0) return undefined
   const cleaned: Record<string, string | number | boolean | readonly string[]> = {}
   for (const [name, value] of Object.entries(event.data)) {
-    if (type !== APPLICATION_EVENT && !isOfKind(type.data[name], value)) {
+    const kinds = type === APPLICATION_EVENT ? DATA_KINDS : [type.data[name]]
+    if (!kinds.some((kind) => isOfKind(kind, value))) {
       throw new TypeError(`${event.type} has no data member ${name} of this kind`)
     }
     cleaned[name] =
@@ -158,11 +159,13 @@ function encodeData(type: EventType, event: NewEvent): EventData | undefined {
   return cleaned
 }
 
+const DATA_KINDS: readonly DataKind[] = ['string', 'integer', 'boolean', 'strings']
+
 function cleanItem(item: string): string {
   return cleanText(item, CAPS.dataText)
 }
 
-function isOfKind(kind: string | undefined, value: unknown): boolean {
+function isOfKind(kind: DataKind | undefined, value: unknown): boolean {
   switch (kind) {
     case 'string':
       return typeof value === 'string'
