@@ -25,7 +25,7 @@ export function checkGrant(grant: SessionGrant = {}): CheckedGrant {
 
 /** A copy that is certain to survive JSON. */
 export function checkClaims(claims: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const text = JSON.stringify(claims)
+  const text = formatJson(claims)
   if (text === undefined || !text.startsWith('{') || Buffer.byteLength(text) > CLAIMS_BYTES || !text.isWellFormed()) {
     throw new GatebookError('ERR_CLAIMS_INVALID', {
       detail: `claims must be a JSON object of at most ${CLAIMS_BYTES} bytes`,
@@ -34,4 +34,13 @@ export function checkClaims(claims: Readonly<Record<string, unknown>>): Readonly
   const taken = Object.keys(claims).find(isRegisteredClaim)
   if (taken !== undefined) throw new GatebookError('ERR_CLAIMS_INVALID', { members: { claim: taken } })
   return JSON.parse(text) as Record<string, unknown>
+}
+
+/** Undefined for what JSON cannot hold: a bigint, a circle. */
+function formatJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return undefined
+  }
 }
