@@ -16,18 +16,18 @@ export async function unlock(parts: FlowParts, name: string, context: RequestCon
   const profile = await findLoginProfile(parts.store, { identifierKey })
   const userId = profile?.id ?? name
   return parts.store.transaction(async (tx) => {
-    let counters = 0
-    for (const account of [accountOf(userId, identifierKey), accountOf(null, identifierKey)]) {
-      counters += await parts.throttle.unlock(tx, account)
-    }
+    const ofUser = await parts.throttle.unlock(tx, accountOf(userId, identifierKey))
+    const ofName = await parts.throttle.unlock(tx, accountOf(null, identifierKey))
+    const counters = ofUser + ofName
+    const isName = profile !== null || ofName > 0
     if (counters > 0) {
       await parts.log.append(tx, [
         {
           ...eventSource(context, { kind: 'application' }),
           type: 'throttle.unlocked',
           outcome: 'success',
-          ...(profile !== null && { subject: profile.id }),
-          identifier: parts.identifiers.describe(name, identifierKey, profile !== null),
+          ...((profile !== null || ofUser > 0) && { subject: userId }),
+          ...(isName && { identifier: parts.identifiers.describe(name, identifierKey, profile !== null) }),
           data: { counters },
         },
       ])
