@@ -209,9 +209,13 @@ export async function codeOf(call: Promise<unknown>): Promise<string> {
   }
 }
 
-/** Waits until `check` returns something, and fails with `what` after five seconds. */
-export async function until<T>(what: string, check: () => Promise<T | undefined | false | null>): Promise<T> {
-  const giveUpAt = Date.now() + 5000
+/** Waits until `check` returns something, and fails with `what` when it does not. */
+export async function until<T>(
+  what: string,
+  check: () => Promise<T | undefined | false | null>,
+  patience = 10_000,
+): Promise<T> {
+  const giveUpAt = Date.now() + patience
   for (;;) {
     const found = await check()
     if (found !== undefined && found !== false && found !== null) return found
