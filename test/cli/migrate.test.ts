@@ -4,9 +4,12 @@ import { join } from 'node:path'
 import { DatabaseSync } from '@photostructure/sqlite'
 import { createConnection } from 'mysql2/promise'
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { availableEngines, type EngineName, type TestDatabase } from '../support/engines.ts'
 import { run } from './transcript.ts'
+
+// Each command is a process of its own, and the machine may have other things to do.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
 /** Runs a script as psql, mysql and sqlite3 do: statement after statement. */
 const RUN_SCRIPT: Record<EngineName, (url: string, sql: string) => Promise<void>> = {
