@@ -59,7 +59,8 @@ export async function register(
       throw throttled(outcome.refusal)
     }
     const { reservation } = outcome
-    const userId = generateId('user', settings.clock.now())
+    const now = settings.clock.now()
+    const userId = generateId('user', now)
     const passwordHash = await slot.run(() => parts.hasher.hash(parts.passwordPolicy.normalize(input.password)))
     const grant = checkGrant()
     const prepared = {
@@ -76,8 +77,13 @@ export async function register(
     }
     try {
       return await store.transaction(async (tx) => {
-        await insertUser(parts, tx, { userId, identifier: input.identifier, identifierKey, passwordHash }, context)
-        const subject = await lockSubject(tx, userId, settings.clock.now())
+        await insertUser(
+          parts,
+          tx,
+          { userId, identifier: input.identifier, identifierKey, passwordHash, createdAt: now },
+          context,
+        )
+        const subject = await lockSubject(tx, userId, now)
         const tokens = await startSession(parts, tx, subject, prepared)
         await throttle.release(tx, reservation, 'withdrawn')
         return tokens
@@ -117,7 +123,7 @@ export async function createUser(
       await insertUser(
         parts,
         tx,
-        { userId, identifier: input.identifier, identifierKey, passwordHash },
+        { userId, identifier: input.identifier, identifierKey, passwordHash, createdAt: now },
         { ...context, actor: source.actor },
       )
       if (roles.length === 0) return
@@ -138,6 +144,7 @@ export async function createUser(
 }
 
 interface NewUser {
+  readonly createdAt: number
   readonly userId: string
   readonly identifier: string
   readonly identifierKey: string
@@ -145,8 +152,7 @@ interface NewUser {
 }
 
 async function insertUser(parts: FlowParts, tx: Transaction, user: NewUser, context: RequestContext): Promise<void> {
-  const now = parts.settings.clock.now()
-  const { userId, identifier, identifierKey, passwordHash } = user
+  const { userId, identifier, identifierKey, passwordHash, createdAt: now } = user
   await tx.db
     .insertInto('gatebook_user')
     .values({ id: userId, identifier: identifier.trim(), identifier_key: identifierKey, created_at: now })

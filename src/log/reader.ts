@@ -1,13 +1,12 @@
-import { type SelectQueryBuilder, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { EventFilter, Page, PageOptions } from '../api.ts'
 import { GatebookError } from '../errors.ts'
-import { EVENT_TYPES } from '../event/catalogue.ts'
 import type { LogEvent } from '../event/event.ts'
 import type { Store } from '../store/store.ts'
-import type { Tables } from '../store/tables.ts'
 import type { IdentifierKeys } from '../user/identifier.ts'
-import { parseCidrRange } from '../util/address.ts'
+import { isId } from '../util/id.ts'
 import { encodeCursor, parseCursor, parseLimit } from './cursor.ts'
+import { applyFilter, type EventQuery } from './event-filter.ts'
 import { EVENT_COLUMNS, toLogEvent } from './event-row.ts'
 
 /** Reads events. Pages go from the newest to the oldest by the number of the event, never by OFFSET. */
@@ -25,35 +24,10 @@ export interface EventReader {
   lastPlace(): Promise<number>
 }
 
-type EventQuery = SelectQueryBuilder<Tables, 'gatebook_event', object>
-
 export function createEventReader(store: Store, identifiers: IdentifierKeys): EventReader {
-  function applyFilter(query: EventQuery, filter: EventFilter): EventQuery {
-    let filtered = query
-    if (filter.type !== undefined) filtered = filterType(filtered, filter.type)
-    if (filter.outcome !== undefined) filtered = filtered.where('gatebook_event.outcome', '=', filter.outcome)
-    if (filter.reason !== undefined) filtered = filtered.where('gatebook_event.reason', '=', filter.reason)
-    if (filter.user !== undefined) filtered = filtered.where('gatebook_event.subject_id', '=', filter.user)
-    if (filter.identifier !== undefined) {
-      filtered = filtered.where('gatebook_event.identifier_hmac', 'in', identifiers.digests(filter.identifier))
-    }
-    if (filter.ip !== undefined) {
-      const range = parseCidrRange(filter.ip)
-      if (range === null) throw invalid('ip', 'an address or a CIDR')
-      filtered = filtered
-        .where('gatebook_event.ip_key', '>=', range.low)
-        .where('gatebook_event.ip_key', '<=', range.high)
-    }
-    if (filter.session !== undefined) filtered = filtered.where('gatebook_event.session_id', '=', filter.session)
-    if (filter.request !== undefined) filtered = filtered.where('gatebook_event.request_id', '=', filter.request)
-    if (filter.device !== undefined) filtered = filtered.where('gatebook_event.device_id', '=', filter.device)
-    if (filter.from !== undefined) filtered = filtered.where('gatebook_event.at', '>=', instant('from', filter.from))
-    if (filter.to !== undefined) filtered = filtered.where('gatebook_event.at', '<', instant('to', filter.to))
-    return filtered
-  }
-
   return {
     async find(eventId) {
+      if (!isId('event', eventId)) return null
       const row = await store.read((db) =>
         db.selectFrom('gatebook_event').select(EVENT_COLUMNS).where('id', '=', eventId).executeTakeFirst(),
       )
@@ -65,7 +39,7 @@ export function createEventReader(store: Store, identifiers: IdentifierKeys): Ev
       const before = options.cursor === undefined ? undefined : Number(parseCursor(options.cursor))
       if (before !== undefined && !Number.isSafeInteger(before)) throw new GatebookError('ERR_CURSOR_INVALID')
       const rows = await store.read((db) => {
-        let query = applyFilter(db.selectFrom('gatebook_event') as EventQuery, filter)
+        let query = applyFilter(db.selectFrom('gatebook_event') as EventQuery, filter, identifiers)
         if (before !== undefined) query = query.where('gatebook_event.number', '<', before)
         return query
           .select(EVENT_COLUMNS)
@@ -85,6 +59,7 @@ export function createEventReader(store: Store, identifiers: IdentifierKeys): Ev
             .innerJoin('gatebook_entry', 'gatebook_entry.event_id', 'gatebook_event.id')
             .where('gatebook_entry.log_index', '>', after) as unknown as EventQuery,
           filter,
+          identifiers,
         )
           .select(EVENT_COLUMNS.map((column) => `gatebook_event.${column}` as const))
           .select(sql<number>`gatebook_entry.log_index`.as('place'))
@@ -102,31 +77,4 @@ export function createEventReader(store: Store, identifiers: IdentifierKeys): Ev
       return Number(row.size) - 1
     },
   }
-}
-
-const TYPE = /^[a-z0-9.-]{1,64}$/
-
-function filterType(query: EventQuery, type: string): EventQuery {
-  if (!type.endsWith('.*')) {
-    if (!TYPE.test(type)) throw invalid('type', 'an event type, or the first word of one and .*')
-    return query.where('gatebook_event.type', '=', type)
-  }
-  const prefix = type.slice(0, -1)
-  if (!TYPE.test(prefix)) throw invalid('type', 'an event type, or the first word of one and .*')
-  if (prefix.startsWith('app.')) {
-    // "/" follows "." in ASCII, and the column is compared byte by byte.
-    return query.where('gatebook_event.type', '>=', prefix).where('gatebook_event.type', '<', `${prefix.slice(0, -1)}/`)
-  }
-  const types = Object.keys(EVENT_TYPES).filter((name) => name.startsWith(prefix))
-  if (types.length === 0) throw invalid('type', `one of ${Object.keys(EVENT_TYPES).join(', ')}`)
-  return query.where('gatebook_event.type', 'in', types)
-}
-
-function instant(member: string, value: number): number {
-  if (!Number.isSafeInteger(value)) throw invalid(member, 'epoch milliseconds')
-  return value
-}
-
-function invalid(member: string, expected: string): GatebookError {
-  return new GatebookError('ERR_QUERY_INVALID', { members: { parameter: member, expected } })
 }

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Session } from '../api.ts'
 import type { Store } from '../store/store.ts'
+import { isId } from '../util/id.ts'
 import { toSession } from './session-row.ts'
 
 const LIST_LIMIT = 1000
@@ -14,6 +15,7 @@ export interface SessionReader {
 export function createSessionReader(store: Store): SessionReader {
   return {
     async find(sessionId) {
+      if (!isId('session', sessionId)) return null
       const row = await store.read((db) =>
         db.selectFrom('gatebook_session').selectAll().where('id', '=', sessionId).executeTakeFirst(),
       )

@@ -3,6 +3,7 @@ import type { Session } from '../api.ts'
 import type { SessionEndReason } from '../event/catalogue.ts'
 import type { SessionTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
+import { isId } from '../util/id.ts'
 
 export type SessionRow = Selectable<SessionTable>
 
@@ -24,6 +25,8 @@ export function toSession(row: SessionRow): Session {
 
 /** Locks the row, so that two requests with one session come one after the other. */
 export async function lockSession(tx: Transaction, sessionId: string): Promise<SessionRow | null> {
+  // Whatever else is asked for is not there, and not every engine can be asked for it.
+  if (!isId('session', sessionId)) return null
   let query = tx.db.selectFrom('gatebook_session').selectAll().where('id', '=', sessionId)
   if (tx.traits.rowLocks) query = query.forUpdate()
   return (await query.executeTakeFirst()) ?? null
