@@ -1,7 +1,7 @@
 import { CompiledQuery, type Migration, Migrator } from 'kysely'
-import { GatebookError } from '../errors.ts'
-import type { Dialect, DialectName, OpenDatabase } from './dialect.ts'
-import { MIGRATIONS } from './migrations/migrations.ts'
+import { GatebookError } from '../../errors.ts'
+import type { Dialect, DialectName, OpenDatabase } from '../dialect.ts'
+import { MIGRATIONS } from './migrations.ts'
 
 export interface MigrationStatements {
   readonly name: string
