@@ -1,0 +1,125 @@
+import { expect } from 'vitest'
+import { computeLeafHash } from '../../src/log/leaf.ts'
+import type { OpenDatabase } from '../../src/store/dialect.ts'
+import { until } from '../support/gate.ts'
+
+/**
+ * What promise 1 says, as a calculation: the state that the events tell has to be the state of the tables, and the log has
+ * to hold each event once. Knows nothing about flows, so it can be asked after anything.
+ */
+export async function expectAgreement({ kysely, traits }: OpenDatabase): Promise<void> {
+  await until('the queue runs empty', async () => {
+    const waiting = await kysely
+      .selectFrom('gatebook_queue')
+      .select('number')
+      .where('rejected_at', 'is', null)
+      .execute()
+    return waiting.length === 0
+  })
+  const events = await kysely
+    .selectFrom('gatebook_event')
+    .select(['id', 'type', 'outcome', 'reason', 'subject_id', 'session_id', 'device_id', 'data'])
+    .orderBy('number')
+    .execute()
+  const told = new Map<string, string[]>()
+  const tell = (fact: string, what: string): void => void told.set(fact, [...(told.get(fact) ?? []), what])
+  const add = (fact: string, step: number): void => {
+    told.set(fact, [String(Number(told.get(fact)?.[0] ?? 0) + step)])
+  }
+  for (const { type, reason, subject_id: subject, session_id: session, device_id: device, data } of events) {
+    const details = data === null ? {} : JSON.parse(data)
+    switch (type) {
+      case 'user.registered':
+        tell(`user ${subject}`, 'registered')
+        break
+      case 'login.succeeded':
+        tell(`session ${session}`, `of ${subject}`)
+        tell(`session ${session}`, `on ${device}`)
+        add(`refreshes ${session}`, 0)
+        break
+      case 'session.refreshed':
+        if (reason === null) add(`refreshes ${session}`, 1)
+        break
+      case 'session.ended':
+        tell(`end of ${session}`, String(reason))
+        break
+      case 'password.changed':
+        add(`passwords ${subject}`, 1)
+        break
+      case 'user.disabled':
+      case 'user.enabled':
+        told.set(`disabled ${subject}`, [String(type === 'user.disabled')])
+        break
+      case 'role.granted':
+        tell(`role ${subject} ${details.role}`, 'granted')
+        break
+      case 'role.revoked':
+        told.delete(`role ${subject} ${details.role}`)
+        break
+      case 'key.created':
+        tell(`key ${details.kid}`, 'created')
+        break
+    }
+  }
+  const state = await readState({ kysely, traits })
+  // Facts that are false and were never told are left out on both sides.
+  for (const [fact, values] of told) if (values[0] === 'false') told.delete(fact)
+  expect(sorted(state), 'the state of the tables is what the events tell').toEqual(sorted(told))
+  await expectCompleteLog({ kysely, traits }, events)
+}
+
+function sorted(facts: ReadonlyMap<string, readonly string[]>): string[] {
+  return [...facts].map(([fact, values]) => `${fact}: ${values.join(', ')}`).sort()
+}
+
+type Reading = Pick<OpenDatabase, 'kysely' | 'traits'>
+
+async function readState({ kysely }: Reading): Promise<Map<string, string[]>> {
+  const state = new Map<string, string[]>()
+  for (const { id } of await kysely.selectFrom('gatebook_user').select('id').execute()) {
+    state.set(`user ${id}`, ['registered'])
+  }
+  const credentials = await kysely.selectFrom('gatebook_credential').select('user_id').execute()
+  expect(credentials.map(({ user_id: id }) => `user ${id}`).sort(), 'every user has a password').toEqual(
+    [...state.keys()].sort(),
+  )
+  for (const row of await kysely.selectFrom('gatebook_subject').selectAll().execute()) {
+    if (row.disabled_at !== null) state.set(`disabled ${row.id}`, ['true'])
+    if (row.credential_version > 0) state.set(`passwords ${row.id}`, [String(row.credential_version)])
+  }
+  for (const { subject_id: subject, role } of await kysely.selectFrom('gatebook_role').selectAll().execute()) {
+    state.set(`role ${subject} ${role}`, ['granted'])
+  }
+  for (const { kid } of await kysely.selectFrom('gatebook_signing_key').select('kid').execute()) {
+    state.set(`key ${kid}`, ['created'])
+  }
+  const ended = new Set<string>()
+  for (const row of await kysely.selectFrom('gatebook_session').selectAll().execute()) {
+    state.set(`session ${row.id}`, [`of ${row.subject_id}`, `on ${row.device_id}`])
+    state.set(`refreshes ${row.id}`, [String(row.refresh_counter)])
+    expect(row.ended_at === null, 'an end has its instant and its reason').toBe(row.end_reason === null)
+    if (row.end_reason === null) continue
+    ended.add(row.id)
+    state.set(`end of ${row.id}`, [row.end_reason])
+  }
+  const revoked = await kysely
+    .selectFrom('gatebook_revocation')
+    .select('session_id')
+    .where('kind', '=', 'ended')
+    .execute()
+  expect(revoked.map(({ session_id: id }) => id).sort(), 'every end is revoked once').toEqual([...ended].sort())
+  return state
+}
+
+/** Every event has one leaf, in the queue or in the log, and the log has no gaps. */
+async function expectCompleteLog({ kysely }: Reading, events: readonly { readonly id: string }[]): Promise<void> {
+  const entries = await kysely.selectFrom('gatebook_entry').selectAll().orderBy('log_index').execute()
+  const queued = await kysely.selectFrom('gatebook_queue').selectAll().execute()
+  expect(entries.map(({ log_index: index }) => Number(index))).toEqual(entries.map((_entry, place) => place))
+  const { size } = await kysely.selectFrom('gatebook_log_state').select('size').executeTakeFirstOrThrow()
+  expect(Number(size)).toBe(entries.length)
+  const leaves = [...entries, ...queued].map(({ event_id: id }) => id)
+  expect(leaves.sort(), 'each event is in the log once').toEqual(events.map(({ id }) => id).sort())
+  for (const { leaf, leaf_hash: hash } of entries) expect(Buffer.from(hash)).toEqual(computeLeafHash(leaf))
+  for (const { rejected_at: rejected } of queued) expect(rejected).toBeNull()
+}
