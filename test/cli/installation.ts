@@ -23,7 +23,13 @@ export interface Installation {
 export async function createInstallation(engine: Engine): Promise<Installation> {
   const folder = mkdtempSync(join(tmpdir(), 'gatebook-commands-'))
   const database = await engine.createDatabase()
-  const options = { folder, env: { GATEBOOK_DATABASE: database.url } }
+  const env = {
+    GATEBOOK_DATABASE: database.url,
+    // A lock that lasts for a day, instead of waits that are over before a busy machine has made the next request.
+    GATEBOOK_THROTTLE_PAIR_FREE: '100',
+    GATEBOOK_THROTTLE_ACCOUNT_FAILURES: '5',
+  }
+  const options = { folder, env }
   const server = await startServer([], options)
 
   function gatebook(args: readonly string[], input?: string): Promise<Transcript> {
