@@ -1,8 +1,10 @@
+import type { Insertable } from 'kysely'
 import type { RequestContext, SessionTokens } from '../api.ts'
 import type { NewEvent } from '../event/event.ts'
 import { CAPS, cleanText } from '../event/redact.ts'
 import { type CheckedGrant, checkClaims } from '../session/session-grant.ts'
 import { lockLiveSessions } from '../session/session-row.ts'
+import type { DeviceTable, SessionTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import type { Profile } from '../user/profile.ts'
 import type { LockedSubject } from '../user/subject.ts'
@@ -56,33 +58,25 @@ export async function startSession(
   const expiresAt = Math.min(absolute, now + settings.refreshIdleSeconds * 1000)
   const { grant } = prepared
 
-  if (prepared.knownDeviceId === null) {
-    await tx.db
-      .insertInto('gatebook_device')
-      .values({ id: deviceId, subject_id: subject.id, created_at: now })
-      .execute()
-  }
-  await tx.db
-    .insertInto('gatebook_session')
-    .values({
-      id: sessionId,
-      subject_id: subject.id,
-      method: grant.method,
-      roles: grant.roles.length === 0 ? null : JSON.stringify(grant.roles),
-      claims: Object.keys(grant.claims).length === 0 ? null : JSON.stringify(grant.claims),
-      device_id: deviceId,
-      ip: source.network?.ip ?? null,
-      user_agent: source.network?.userAgent === undefined ? null : cleanText(source.network.userAgent, CAPS.userAgent),
-      created_at: now,
-      last_used_at: now,
-      refresh_counter: 0,
-      rotations: '',
-      expires_at: expiresAt,
-      absolute_expires_at: absolute,
-      ended_at: null,
-      end_reason: null,
-    })
-    .execute()
+  const device = { id: deviceId, subject_id: subject.id, created_at: now }
+  const live = await insertSession(tx, prepared.knownDeviceId === null ? device : null, {
+    id: sessionId,
+    subject_id: subject.id,
+    method: grant.method,
+    roles: grant.roles.length === 0 ? null : JSON.stringify(grant.roles),
+    claims: Object.keys(grant.claims).length === 0 ? null : JSON.stringify(grant.claims),
+    device_id: deviceId,
+    ip: source.network?.ip ?? null,
+    user_agent: source.network?.userAgent === undefined ? null : cleanText(source.network.userAgent, CAPS.userAgent),
+    created_at: now,
+    last_used_at: now,
+    refresh_counter: 0,
+    rotations: '',
+    expires_at: expiresAt,
+    absolute_expires_at: absolute,
+    ended_at: null,
+    end_reason: null,
+  })
   const access = accessTokens.issue({
     userId: subject.id,
     sessionId,
@@ -103,7 +97,7 @@ export async function startSession(
       method: grant.method,
     },
   ])
-  await endExcessSessions(parts, tx, subject.id, sessionId, source)
+  if (live > settings.sessionsPerUser) await endExcessSessions(parts, tx, subject.id, sessionId, source)
   return {
     accessToken: access.token,
     tokenType: 'Bearer',
@@ -116,6 +110,34 @@ export async function startSession(
   }
 }
 
+/** Returns the number of live sessions of the subject, this one included. */
+async function insertSession(
+  tx: Transaction,
+  device: Insertable<DeviceTable> | null,
+  session: Insertable<SessionTable>,
+): Promise<number> {
+  const subjectId = session.subject_id
+  if (tx.traits.insertsInWith && device !== null) {
+    const inserting = tx.db
+      .with('device', (db) => db.insertInto('gatebook_device').values(device))
+      .with('session', (db) => db.insertInto('gatebook_session').values(session))
+    return (await countLive(inserting, subjectId)) + 1
+  }
+  if (device !== null) await tx.db.insertInto('gatebook_device').values(device).execute()
+  await tx.db.insertInto('gatebook_session').values(session).execute()
+  return countLive(tx.db, subjectId)
+}
+
+async function countLive(db: Pick<Transaction['db'], 'selectFrom'>, subjectId: string): Promise<number> {
+  const { live } = await db
+    .selectFrom('gatebook_session')
+    .select((eb) => eb.fn.countAll<number>().as('live'))
+    .where('subject_id', '=', subjectId)
+    .where('ended_at', 'is', null)
+    .executeTakeFirstOrThrow()
+  return Number(live)
+}
+
 async function endExcessSessions(
   parts: FlowParts,
   tx: Transaction,
@@ -124,13 +146,6 @@ async function endExcessSessions(
   source: ReturnType<typeof eventSource>,
 ): Promise<void> {
   const { sessionsPerUser } = parts.settings
-  const { live } = await tx.db
-    .selectFrom('gatebook_session')
-    .select((eb) => eb.fn.countAll<number>().as('live'))
-    .where('subject_id', '=', subjectId)
-    .where('ended_at', 'is', null)
-    .executeTakeFirstOrThrow()
-  if (Number(live) <= sessionsPerUser) return
   // Ids sort by the time they were made.
   const others = await lockLiveSessions(tx, subjectId, newest)
   await parts.sessionEnder.end(

@@ -1,5 +1,7 @@
+import type { Insertable } from 'kysely'
 import { type EncodedEvent, encodeEvent } from '../event/encode.ts'
 import type { MasterSecret } from '../secret/master-secret.ts'
+import type { EventTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { addressKey } from '../util/address.ts'
 import type { Clock } from '../util/clock.ts'
@@ -22,11 +24,11 @@ export function createEventLog({ clock, secret, onQueued }: EventLogOptions): Ev
       if (events.length === 0) return []
       const at = clock.now()
       const encoded = events.map((event) => encodeEvent(event, generateId('event', at), at))
-      await insertEvents(tx, encoded)
       if (tx.traits.queued) {
-        await insertQueue(tx, encoded, macKey)
+        await insertQueued(tx, encoded, macKey)
         tx.afterCommit(onQueued)
       } else {
+        await tx.db.insertInto('gatebook_event').values(eventRows(encoded)).execute()
         await insertEntries(tx, encoded, macKey)
       }
       return encoded.map(({ columns }) => columns.id)
@@ -34,23 +36,34 @@ export function createEventLog({ clock, secret, onQueued }: EventLogOptions): Ev
   }
 }
 
-async function insertEvents(tx: Transaction, encoded: readonly EncodedEvent[]): Promise<void> {
-  const rows = encoded.map(({ columns }) => ({
+type EventRow = Insertable<EventTable>
+
+function eventRows(encoded: readonly EncodedEvent[]): EventRow[] {
+  return encoded.map(({ columns }) => ({
     ...columns,
     subject_number: columns.subject_id === null ? null : parseSubjectNumber(columns.subject_id),
     ip_key: columns.ip === null ? null : addressKey(columns.ip),
   }))
-  await tx.db.insertInto('gatebook_event').values(rows).execute()
 }
 
-async function insertQueue(tx: Transaction, encoded: readonly EncodedEvent[], macKey: Uint8Array): Promise<void> {
-  const rows = encoded.map(({ columns, leaf }) => ({
+async function insertQueued(tx: Transaction, encoded: readonly EncodedEvent[], macKey: Uint8Array): Promise<void> {
+  const events = eventRows(encoded)
+  const queue = encoded.map(({ columns, leaf }) => ({
     event_id: columns.id,
     leaf,
     mac: computeWriterMac(macKey, columns.id, computeLeafHash(leaf)),
     rejected_at: null,
   }))
-  await tx.db.insertInto('gatebook_queue').values(rows).execute()
+  if (tx.traits.insertsInWith) {
+    await tx.db
+      .with('event', (db) => db.insertInto('gatebook_event').values(events))
+      .insertInto('gatebook_queue')
+      .values(queue)
+      .execute()
+    return
+  }
+  await tx.db.insertInto('gatebook_event').values(events).execute()
+  await tx.db.insertInto('gatebook_queue').values(queue).execute()
 }
 
 /** With one writer there is no order but that of the commits, so an entry has its place at once. */

@@ -28,6 +28,8 @@ export interface DialectTraits {
   readonly queued: boolean
   /** A row that is already there is left alone. */
   readonly conflictClause: 'on-conflict' | 'on-duplicate-key'
+  /** `with a as (insert …), b as (insert …) select …` is one statement: all of it sees what was there before. */
+  readonly insertsInWith: boolean
   /** The transaction was rolled back by the engine (deadlock, serialisation, busy) and can be run again. */
   isRetryable(error: unknown): boolean
   isUniqueViolation(error: unknown): boolean

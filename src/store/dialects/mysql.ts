@@ -49,7 +49,7 @@ export function mysql(
       const kysely = new Kysely<Tables>({
         dialect: {
           createAdapter: () => new MysqlAdapter(),
-          createDriver: () => new MysqlDriver(pool),
+          createDriver: () => new MysqlDriver(pool, owned),
           createIntrospector: (db) => new MysqlIntrospector(db),
           createQueryCompiler: () => new MysqlQueryCompiler(),
         },
@@ -99,6 +99,7 @@ const traits: DialectTraits = {
   rowLocks: true,
   queued: true,
   conflictClause: 'on-duplicate-key',
+  insertsInWith: false,
   isRetryable: (error) => RETRYABLE.has(numberOf(error)),
   isUniqueViolation: (error) => numberOf(error) === 1062,
   isUnavailable: (error) =>
@@ -112,9 +113,13 @@ function numberOf(error: unknown): number {
 
 class MysqlDriver implements Driver {
   readonly #pool: MysqlPool
+  readonly #owned: boolean
+  /** Our own connections that have the isolation level for good; one of the application's is left as it was. */
+  readonly #prepared = new WeakSet<MysqlClient>()
 
-  constructor(pool: MysqlPool) {
+  constructor(pool: MysqlPool, owned: boolean) {
     this.#pool = pool
+    this.#owned = owned
   }
 
   async init(): Promise<void> {}
@@ -130,8 +135,13 @@ class MysqlDriver implements Driver {
   }
 
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    // Under REPEATABLE READ a locking read would also lock the gap that other log-ins insert into.
-    await connection.executeQuery(CompiledQuery.raw('set transaction isolation level read committed'))
+    const { client } = connection as MysqlConnection
+    if (!this.#prepared.has(client)) {
+      // Under REPEATABLE READ a locking read would also lock the gap that other log-ins insert into.
+      const scope = this.#owned ? 'session ' : ''
+      await connection.executeQuery(CompiledQuery.raw(`set ${scope}transaction isolation level read committed`))
+      if (this.#owned) this.#prepared.add(client)
+    }
     await connection.executeQuery(CompiledQuery.raw('begin'))
   }
 
@@ -147,16 +157,16 @@ class MysqlDriver implements Driver {
 }
 
 class MysqlConnection implements DatabaseConnection {
-  readonly #client: MysqlClient
+  readonly client: MysqlClient
   #broken = false
 
   constructor(client: MysqlClient) {
-    this.#client = client
+    this.client = client
   }
 
   release(): void {
-    if (this.#broken) this.#client.destroy()
-    else this.#client.release()
+    if (this.#broken) this.client.destroy()
+    else this.client.release()
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
@@ -177,8 +187,8 @@ class MysqlConnection implements DatabaseConnection {
         if (error === null) resolve(result)
         else reject(error)
       }
-      if (query.parameters.length === 0) this.#client.query(query.sql, settle)
-      else this.#client.execute(query.sql, query.parameters.map(toParameter), settle)
+      if (query.parameters.length === 0) this.client.query(query.sql, settle)
+      else this.client.execute(query.sql, query.parameters.map(toParameter), settle)
     })
   }
 

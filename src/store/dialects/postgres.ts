@@ -101,6 +101,7 @@ const traits: DialectTraits = {
   rowLocks: true,
   queued: true,
   conflictClause: 'on-conflict',
+  insertsInWith: true,
   isRetryable: (error) => ['40001', '40P01'].includes(codeOf(error)),
   isUniqueViolation: (error) => codeOf(error) === '23505',
   isUnavailable: (error) =>

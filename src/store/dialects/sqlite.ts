@@ -79,6 +79,7 @@ const traits: DialectTraits = {
   rowLocks: false,
   queued: false,
   conflictClause: 'on-conflict',
+  insertsInWith: false,
   isRetryable: isBusy,
   isUniqueViolation: (error) => /UNIQUE constraint failed|PRIMARY KEY constraint/i.test(messageOf(error)),
   isUnavailable: (error) =>
