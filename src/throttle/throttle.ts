@@ -1,9 +1,10 @@
 import { createHmac } from 'node:crypto'
-import { sql } from 'kysely'
+import { type Insertable, type RawBuilder, sql } from 'kysely'
 import type { Settings } from '../options.ts'
 import type { MasterSecret } from '../secret/master-secret.ts'
 import { ifAbsent } from '../store/insert-if-absent.ts'
 import type { Store } from '../store/store.ts'
+import type { ThrottleTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { addressPrefix } from '../util/address.ts'
 import { encodeBase64url } from '../util/base64url.ts'
@@ -16,6 +17,8 @@ export interface AttemptSource {
   /** Verified id of a device that this account knows. */
   readonly knownDeviceId?: string
 }
+
+type Counted = 'failures' | 'window_at' | 'free_at' | 'updated_at'
 
 interface Key {
   readonly id: string
@@ -97,26 +100,21 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
     await ifAbsent(tx.db.insertInto('gatebook_throttle').values(rows), tx.traits, 'id').execute()
   }
 
-  /** The rows are there and locked, so this always updates: in one statement, with the values as parameters. */
+  /**
+   * The rows are there, so this always updates; as an upsert, because that locks the rows in the order in which they are
+   * listed, on every engine. A plain UPDATE locks them as it meets them, and two of those may wait for each other.
+   */
   async function writeCounters(
     tx: Transaction,
-    keys: readonly Key[],
-    counters: readonly Counter[],
-    now: number,
+    rows: readonly Insertable<ThrottleTable>[],
+    changes: (incoming: (name: Counted) => RawBuilder<number>) => Partial<Record<Counted, RawBuilder<number>>>,
   ): Promise<void> {
-    const rows = keys.map((row, place) => {
-      const { failures, windowAt, freeAt } = counters[place]!
-      return { ...row, failures, window_at: windowAt, free_at: freeAt, updated_at: now }
-    })
     const query = tx.db.insertInto('gatebook_throttle').values(rows)
-    const written = ['failures', 'window_at', 'free_at', 'updated_at'] as const
     await (tx.traits.conflictClause === 'on-conflict'
       ? query.onConflict((conflict) =>
-          conflict
-            .column('id')
-            .doUpdateSet((eb) => Object.fromEntries(written.map((name) => [name, eb.ref(`excluded.${name}`)]))),
+          conflict.column('id').doUpdateSet(changes((name) => sql`${sql.ref(`excluded.${name}`)}`)),
         )
-      : query.onDuplicateKeyUpdate(Object.fromEntries(written.map((name) => [name, sql`values(${sql.ref(name)})`])))
+      : query.onDuplicateKeyUpdate(changes((name) => sql`values(${sql.ref(name)})`))
     ).execute()
   }
 
@@ -141,9 +139,16 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
         }
         await writeCounters(
           tx,
-          keys,
-          verdicts.map(({ counter }) => counter),
-          now,
+          keys.map((row, place) => {
+            const { failures, windowAt, freeAt } = verdicts[place]!.counter
+            return { ...row, failures, window_at: windowAt, free_at: freeAt, updated_at: now }
+          }),
+          (incoming) => ({
+            failures: incoming('failures'),
+            window_at: incoming('window_at'),
+            free_at: incoming('free_at'),
+            updated_at: incoming('updated_at'),
+          }),
         )
         const locks = keys.flatMap(({ scope }, place) => {
           const verdict = verdicts[place]!
@@ -158,22 +163,19 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
 
     async release(tx, { keys }, outcome) {
       if (keys.length === 0) return
-      const one = sql<number>`case when failures > 0 then failures - 1 else 0 end`
+      const now = settings.clock.now()
+      const oneLess = sql<number>`case when gatebook_throttle.failures > 0 then gatebook_throttle.failures - 1 else 0 end`
       // A success proves that who sits at this address knows the password; it proves nothing about the rest of the account.
-      const reset = outcome === 'succeeded'
-      await tx.db
-        .updateTable('gatebook_throttle')
-        .set({
-          failures: reset ? sql<number>`case when scope = 'pair' then 0 else ${one} end` : one,
-          free_at: 0,
-          updated_at: settings.clock.now(),
-        })
-        .where(
-          'id',
-          'in',
-          keys.map(({ id }) => id),
-        )
-        .execute()
+      const afterSuccess = sql<number>`case when gatebook_throttle.scope = 'pair' then 0 else ${oneLess} end`
+      await writeCounters(
+        tx,
+        keys.map((row) => ({ ...row, failures: 0, window_at: now, free_at: 0, updated_at: now })),
+        (incoming) => ({
+          failures: outcome === 'succeeded' ? afterSuccess : oneLess,
+          free_at: incoming('free_at'),
+          updated_at: incoming('updated_at'),
+        }),
+      )
     },
 
     async unlock(tx, account) {
