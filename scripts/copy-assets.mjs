@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const [from = join(root, 'src'), to = join(root, 'dist')] = process.argv.slice(2)
 
 for (const path of readdirSync(from, { recursive: true, withFileTypes: true })) {
-  if (!path.isFile() || path.name.endsWith('.ts')) continue
+  if (!path.isFile() || /\.[cm]?ts$/.test(path.name)) continue
   const file = join(path.parentPath, path.name)
   const copy = join(to, relative(from, file))
   mkdirSync(dirname(copy), { recursive: true })

@@ -1,10 +1,7 @@
 /** The only file that wires the parts together. */
-import { randomBytes } from 'node:crypto'
 import type { Gatebook } from './api.ts'
-import { loadCommonPasswords } from './credential/common-passwords.ts'
-import { createHashQueue, defaultHashConcurrency } from './credential/hash-queue.ts'
-import { createArgon2idHasher } from './credential/hashers/argon2id.ts'
-import { createPasswordPolicy } from './credential/password-policy.ts'
+import { defaultHashConcurrency } from './credential/hash-queue.ts'
+import { createPasswords } from './credential/passwords.ts'
 import { GatebookError } from './errors.ts'
 import { appendApplicationEvent } from './flow/append-event.ts'
 import { beginAttempt } from './flow/attempt.ts'
@@ -21,7 +18,8 @@ import { createUser, register } from './flow/register.ts'
 import { startApplicationSession } from './flow/start-application-session.ts'
 import { unlock } from './flow/unlock.ts'
 import { createContextReader } from './http/context.ts'
-import { createHttpHandler } from './http/handler.ts'
+import { createCors } from './http/cors.ts'
+import type { HttpHandler } from './http/handler.ts'
 import { claimsPath } from './http/table.ts'
 import { createEventLog } from './log/append.ts'
 import { createEventReader } from './log/reader.ts'
@@ -29,7 +27,7 @@ import { createRefusalLog } from './log/refusal-log.ts'
 import { createSequencer } from './log/sequencer.ts'
 import { tailEvents } from './log/tail.ts'
 import { type GatebookOptions, resolveOptions, type Settings } from './options.ts'
-import { checkMasterSecret, loadMasterSecret } from './secret/load-secret.ts'
+import { loadMasterSecret } from './secret/load-secret.ts'
 import { createSessionEnder } from './session/end-sessions.ts'
 import { expireSessions } from './session/expire-sessions.ts'
 import { createRevocationList } from './session/revocations.ts'
@@ -63,24 +61,19 @@ const IDLE_TICKS = 10
  */
 export async function createGatebook(options: GatebookOptions): Promise<Gatebook> {
   const settings = resolveOptions(options, systemClock, defaultHashConcurrency())
-  const secret = await loadMasterSecret(settings)
   const database = await options.database.connect()
   try {
-    return await openGatebook(settings, secret, database)
+    return await openGatebook(settings, database)
   } catch (error) {
     await database.close()
     throw error
   }
 }
 
-async function openGatebook(
-  settings: Settings,
-  secret: Awaited<ReturnType<typeof loadMasterSecret>>,
-  database: OpenDatabase,
-): Promise<Gatebook> {
+async function openGatebook(settings: Settings, database: OpenDatabase): Promise<Gatebook> {
   await prepareTables(settings, database)
   const store = createSqlStore(database)
-  await checkMasterSecret(store, secret)
+  const secret = await loadMasterSecret(store, settings)
   await ensureViews(store, settings)
 
   const { clock } = settings
@@ -97,25 +90,13 @@ async function openGatebook(
   const revocations = createRevocationList(store, clock)
   await revocations.poll()
 
-  const hasher = createArgon2idHasher({
-    memoryKib: settings.argon2MemoryKib,
-    iterations: settings.argon2Iterations,
-    parallelism: settings.argon2Parallelism,
-  })
   const parts: FlowParts = {
     settings,
     store,
     log,
     refusals,
     throttle: createThrottle(store, secret, settings),
-    hasher,
-    hashQueue: createHashQueue({ concurrency: settings.hashConcurrency, limit: settings.hashQueueLimit }),
-    passwordPolicy: createPasswordPolicy({
-      minLength: settings.passwordMinLength,
-      maxLength: settings.passwordMaxLength,
-      commonPasswords: await loadCommonPasswords(),
-    }),
-    dummyHash: await hasher.hash(randomBytes(32).toString('base64url')),
+    passwords: createPasswords(settings),
     accessTokens: createAccessTokens(keys, revocations, settings),
     refreshTokens: createRefreshTokens(secret),
     deviceTokens: createDeviceTokens(secret),
@@ -128,10 +109,7 @@ async function openGatebook(
 
   const repeat = (name: string, interval: number, work: () => Promise<unknown>): Loop => {
     const loop = startLoop(interval, work, (error) =>
-      settings.diagnostics.error(
-        { error: error instanceof Error ? error.message : String(error) },
-        `${name} failed; it is tried again.`,
-      ),
+      settings.diagnostics.error({ err: error }, `${name} failed; it is tried again.`),
     )
     loops.push(loop)
     return loop
@@ -161,10 +139,17 @@ async function openGatebook(
 
   let closed: Promise<void> | undefined
   const contextOf = createContextReader(settings)
+  // For its check of the setting, which must not wait for the first request.
+  createCors(settings.corsOrigins)
+  let handler: Promise<HttpHandler> | undefined
 
   const gate: Gatebook = {
     issuer: settings.issuer,
-    fetch: (request, connection) => handle(request, connection),
+    async fetch(request, connection) {
+      // Routing and validation are loaded with the first request: many a command, and many an application, has none.
+      handler ??= import('./http/handler.ts').then(({ createHttpHandler }) => createHttpHandler({ gate, settings }))
+      return (await handler)(request, connection)
+    },
     claims: (path) => claimsPath(settings, path),
     contextOf,
 
@@ -236,7 +221,6 @@ async function openGatebook(
       return closed
     },
   }
-  const handle = createHttpHandler({ gate, settings })
   return gate
 }
 

@@ -14,7 +14,6 @@ import { findLoginProfile } from '../user/profile.ts'
 import { lockSubject } from '../user/subject.ts'
 import { accountOf, lockEvents, refusalData, throttled } from './attempt.ts'
 import { eventSource } from './event-source.ts'
-import { verifyPassword } from './login.ts'
 import type { FlowParts } from './parts.ts'
 
 export interface ChangePasswordInput {
@@ -28,7 +27,7 @@ export async function changePassword(
   input: ChangePasswordInput,
   context: RequestContext = {},
 ): Promise<void> {
-  const { settings, store, log, throttle, passwordPolicy } = parts
+  const { settings, store, log, throttle, passwords } = parts
   const { userId, sessionId } = input.claims
   const source = eventSource(context, { kind: 'user', id: userId })
   const failed = (reason: 'wrong-password' | 'throttled', more: Partial<NewEvent> = {}): NewEvent => ({
@@ -43,10 +42,10 @@ export async function changePassword(
   const failWrong = async (tx: Transaction, reservation: Reservation): Promise<void> => {
     await log.append(tx, [failed('wrong-password'), ...lockEvents(reservation, failed('wrong-password'))])
   }
-  const slot = parts.hashQueue.reserve()
+  const slot = passwords.reserve()
   try {
     const profile = await findLoginProfile(store, { userId })
-    passwordPolicy.check(input.newPassword, profile?.identifier)
+    await passwords.checkNew(input.newPassword, profile?.identifier)
     // The session stands for a device that this user knows: what others do to the account does not concern it.
     const outcome = await throttle.reserve({
       account: accountOf(userId, ''),
@@ -58,12 +57,12 @@ export async function changePassword(
       throw throttled(outcome.refusal)
     }
     const { reservation } = outcome
-    const right = await verifyPassword(parts, slot, profile, input.currentPassword)
+    const right = await passwords.verify(slot, profile?.passwordHash ?? null, input.currentPassword)
     if (profile === null || !right) {
       await store.transaction((tx) => failWrong(tx, reservation))
       throw new GatebookError('ERR_PASSWORD_WRONG')
     }
-    const passwordHash = await hashPassword(parts, input.newPassword)
+    const passwordHash = await passwords.hash(input.newPassword)
     const result = await store.transaction(async (tx) => {
       const subject = await lockSubject(tx, userId, settings.clock.now())
       const session = await lockSession(tx, sessionId)
@@ -97,11 +96,11 @@ export async function setPassword(
   password: string,
   context: RequestContext = {},
 ): Promise<void> {
-  const { settings, store, log, passwordPolicy } = parts
+  const { settings, store, log, passwords } = parts
   const profile = await findLoginProfile(store, { userId })
   if (profile === null) throw new GatebookError('ERR_USER_NOT_FOUND')
-  passwordPolicy.check(password, profile.identifier)
-  const passwordHash = await hashPassword(parts, password)
+  await passwords.checkNew(password, profile.identifier)
+  const passwordHash = await passwords.hash(password)
   const source = eventSource(context, { kind: 'application' })
   await store.transaction(async (tx) => {
     await lockSubject(tx, userId, settings.clock.now())
@@ -109,10 +108,6 @@ export async function setPassword(
     await log.append(tx, [{ ...source, type: 'password.changed', outcome: 'success', subject: userId }])
     await parts.sessionEnder.end(tx, await lockLiveSessions(tx, userId), 'password-changed', source)
   })
-}
-
-function hashPassword({ hashQueue, hasher, passwordPolicy }: FlowParts, password: string): Promise<string> {
-  return hashQueue.reserve().run(() => hasher.hash(passwordPolicy.normalize(password)))
 }
 
 async function writePassword(parts: FlowParts, tx: Transaction, userId: string, passwordHash: string): Promise<void> {

@@ -8,7 +8,6 @@
  * Known and unknown users cost the same statements and the same hash, and get the same answer.
  */
 import type { RequestContext, SessionTokens } from '../api.ts'
-import type { HashSlot } from '../credential/hash-queue.ts'
 import { GatebookError } from '../errors.ts'
 import type { LoginFailureReason } from '../event/catalogue.ts'
 import { checkGrant } from '../session/session-grant.ts'
@@ -25,12 +24,12 @@ export interface LoginInput {
 
 export async function login(parts: FlowParts, input: LoginInput, context: RequestContext = {}): Promise<SessionTokens> {
   const identifierKey = normalizeIdentifier(input.identifier)
-  const slot = parts.hashQueue.reserve()
+  const slot = parts.passwords.reserve()
   try {
     const profile = await findLoginProfile(parts.store, { identifierKey })
     const target = { identifier: input.identifier, identifierKey, userId: profile?.id ?? null }
     const attempt = await openAttempt(parts, target, context)
-    const passwordIsRight = await verifyPassword(parts, slot, profile, input.password)
+    const passwordIsRight = await parts.passwords.verify(slot, profile?.passwordHash ?? null, input.password)
     const reason = failureReason(profile, passwordIsRight)
     if (profile === null || reason !== null) {
       await attempt.fail(reason ?? 'unknown-user')
@@ -48,27 +47,14 @@ function failureReason(profile: LoginProfile | null, passwordIsRight: boolean): 
   return profile.disabledAt === null ? null : 'disabled'
 }
 
-/** One hash in every case: of a dummy for an unknown user, and of an empty password where the typed one cannot be hashed. */
-export async function verifyPassword(
-  { hasher, passwordPolicy, dummyHash }: FlowParts,
-  slot: HashSlot,
-  profile: LoginProfile | null,
-  password: string,
-): Promise<boolean> {
-  const acceptable = passwordPolicy.isAcceptableForVerification(password)
-  const typed = acceptable ? passwordPolicy.normalize(password) : ''
-  const matches = await slot.run(() => hasher.verify(profile?.passwordHash ?? dummyHash, typed))
-  return matches && acceptable && profile !== null
-}
-
-/** A hash of other parameters than today's is replaced at the log-in that shows the password; not while others wait. */
+/** A hash of other parameters than today's is replaced at the log-in that shows the password. */
 async function prepareRehash(
-  { hasher, hashQueue, passwordPolicy, settings }: FlowParts,
+  { passwords, settings }: FlowParts,
   profile: LoginProfile,
   password: string,
 ): Promise<((tx: Transaction) => Promise<void>) | undefined> {
-  if (!hasher.needsRehash(profile.passwordHash) || hashQueue.stats().waiting > 0) return undefined
-  const passwordHash = await hashQueue.reserve().run(() => hasher.hash(passwordPolicy.normalize(password)))
+  const passwordHash = await passwords.rehash(profile.passwordHash, password)
+  if (passwordHash === null) return undefined
   return async (tx) => {
     await tx.db
       .updateTable('gatebook_credential')

@@ -1,6 +1,4 @@
-import type { HashQueue } from '../credential/hash-queue.ts'
-import type { PasswordHasher } from '../credential/hasher.ts'
-import type { PasswordPolicy } from '../credential/password-policy.ts'
+import type { Passwords } from '../credential/passwords.ts'
 import type { EventLog } from '../log/log.ts'
 import type { RefusalLog } from '../log/refusal-log.ts'
 import type { Settings } from '../options.ts'
@@ -19,11 +17,7 @@ export interface FlowParts {
   readonly log: EventLog
   readonly refusals: RefusalLog
   readonly throttle: Throttle
-  readonly hasher: PasswordHasher
-  readonly hashQueue: HashQueue
-  readonly passwordPolicy: PasswordPolicy
-  /** Hash of a password that nobody knows: what an unknown user's password is compared with. */
-  readonly dummyHash: string
+  readonly passwords: Passwords
   readonly accessTokens: AccessTokens
   readonly refreshTokens: RefreshTokens
   readonly deviceTokens: DeviceTokens

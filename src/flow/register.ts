@@ -50,8 +50,8 @@ export async function register(
     await refuse('closed')
     throw new GatebookError('ERR_REGISTRATION_CLOSED')
   }
-  parts.passwordPolicy.check(input.password, identifierKey)
-  const slot = parts.hashQueue.reserve()
+  await parts.passwords.checkNew(input.password, identifierKey)
+  const slot = parts.passwords.reserve()
   try {
     const outcome = await throttle.reserve({ account: null, ip: source.network?.ip })
     if ('refusal' in outcome) {
@@ -61,7 +61,7 @@ export async function register(
     const { reservation } = outcome
     const now = settings.clock.now()
     const userId = generateId('user', now)
-    const passwordHash = await slot.run(() => parts.hasher.hash(parts.passwordPolicy.normalize(input.password)))
+    const passwordHash = await parts.passwords.hash(input.password, slot)
     const grant = checkGrant()
     const prepared = {
       profile: { id: userId, generation: 0, credentialVersion: 0, disabledAt: null, roles: [] },
@@ -111,10 +111,8 @@ export async function createUser(
   const { settings, store, log } = parts
   const identifierKey = normalizeIdentifier(input.identifier)
   const roles = [...new Set((input.roles ?? []).map(parseRole))].sort()
-  parts.passwordPolicy.check(input.password, identifierKey)
-  const passwordHash = await parts.hashQueue
-    .reserve()
-    .run(() => parts.hasher.hash(parts.passwordPolicy.normalize(input.password)))
+  await parts.passwords.checkNew(input.password, identifierKey)
+  const passwordHash = await parts.passwords.hash(input.password)
   const now = settings.clock.now()
   const userId = generateId('user', now)
   const source = eventSource(context, { kind: 'application' })

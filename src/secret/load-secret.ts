@@ -9,12 +9,22 @@ import { type MasterSecret, parseMasterSecret } from './master-secret.ts'
 
 /**
  * The configured secret; outside production one that is made at the first start, in a file that only its owner can read.
- * Throws ERR_SECRET_MISSING, ERR_SECRET_WEAK, ERR_OPTION_INVALID.
+ * It is compared with what this database was set up with, so that a wrong or a lost one is found at the start and not by
+ * users who are logged out.
+ *
+ * Throws ERR_SECRET_MISSING, ERR_SECRET_WEAK, ERR_SECRET_MISMATCH, ERR_OPTION_INVALID.
  */
-export async function loadMasterSecret(settings: Settings): Promise<MasterSecret> {
+export async function loadMasterSecret(store: Store, settings: Settings): Promise<MasterSecret> {
+  const known = await readKnown(store)
+  const secret = await readOrCreate(settings, known.size > 0)
+  await checkAgainstDatabase(store, secret, known)
+  return secret
+}
+
+async function readOrCreate(settings: Settings, databaseHasSecret: boolean): Promise<MasterSecret> {
   if (settings.secret !== null) return parseMasterSecret(settings.secret, 'secret')
   const path = resolve(settings.secretFile)
-  const text = (await readSecretFile(path)) ?? (await createSecretFile(path, settings))
+  const text = (await readSecretFile(path)) ?? (await createSecretFile(path, settings, databaseHasSecret))
   return parseMasterSecret(text, `the file ${path} (secretFile)`)
 }
 
@@ -30,7 +40,12 @@ async function readSecretFile(path: string): Promise<string | null> {
   }
 }
 
-async function createSecretFile(path: string, settings: Settings): Promise<string> {
+async function createSecretFile(path: string, settings: Settings, databaseHasSecret: boolean): Promise<string> {
+  if (databaseHasSecret) {
+    throw new GatebookError('ERR_SECRET_MISSING', {
+      detail: `This database was set up with a master secret, and there is no file ${path} (secretFile). Run in the folder that has it, set secret or secretFile, or restore it.`,
+    })
+  }
   if (process.env.NODE_ENV === 'production') {
     throw new GatebookError('ERR_SECRET_MISSING', {
       detail: `With NODE_ENV=production the master secret is not made up: set secret, or put one into ${path} (secretFile), e.g. from: openssl rand -base64 32`,
@@ -54,16 +69,15 @@ async function createSecretFile(path: string, settings: Settings): Promise<strin
   return text
 }
 
-/**
- * Compares the secret with what this database was set up with, so that a wrong one is found at the start and not by users
- * who are logged out. Throws ERR_SECRET_MISMATCH.
- */
-export async function checkMasterSecret(store: Store, secret: MasterSecret): Promise<void> {
+async function checkAgainstDatabase(
+  store: Store,
+  secret: MasterSecret,
+  known: ReadonlyMap<string, string>,
+): Promise<void> {
   const mine = secret.versions.map((version) => ({
     name: `secret:${version}`,
     value: createHmac('sha256', secret.deriveKey('check', version)!).update('gatebook').digest('base64url'),
   }))
-  const known = await readKnown(store)
   compare(mine, known)
   if (known.size > 0 && mine.every(({ name }) => !known.has(name))) {
     throw mismatch(
