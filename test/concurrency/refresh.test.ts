@@ -35,7 +35,7 @@ describe.each(availableEngines)('parallel refreshes on $name', (engine) => {
     })
     for (const { accessToken } of results) expect((await on.gate.tokens.verify(accessToken)).sessionId).toBe(sessionId)
     expect((await on.gate.refresh(results[0]!.refreshToken, anna.context)).sessionId).toBe(sessionId)
-    await expectAgreement(on.direct)
+    await expectAgreement(on)
   })
 
   test('from two processes are one too', async () => {
@@ -63,6 +63,6 @@ describe.each(availableEngines)('parallel refreshes on $name', (engine) => {
       'session.refresh-refused ended': 19,
       'session.ended refresh-reused': 1,
     })
-    await expectAgreement(on.direct)
+    await expectAgreement(on)
   })
 })

@@ -41,7 +41,7 @@ describe.each(availableEngines)('sessions at the same moment on $name', (engine)
         )
       }
     }
-    await expectAgreement(on.direct)
+    await expectAgreement(on)
   })
 
   test('changing the password and logging in with the old one: no session survives but the one that changed it', async () => {
@@ -60,7 +60,7 @@ describe.each(availableEngines)('sessions at the same moment on $name', (engine)
       await Promise.all([change, Promise.allSettled(logins)])
       expect(await liveSessions(userId)).toEqual([sessionId])
     }
-    await expectAgreement(on.direct)
+    await expectAgreement(on)
   })
 
   test('two changes of one password: one of them wins', async () => {
@@ -94,7 +94,7 @@ describe.each(availableEngines)('sessions at the same moment on $name', (engine)
         expect(await codeOf(other.refresh(next.refreshToken))).toBe('ERR_REFRESH_ENDED')
       }
     }
-    await expectAgreement(on.direct)
+    await expectAgreement(on)
   })
 
   test('changing roles and logging in: no token carries the roles of before', async () => {
@@ -108,7 +108,7 @@ describe.each(availableEngines)('sessions at the same moment on $name', (engine)
         if (claims.code !== 'ERR_TOKEN_STALE') expect(claims.roles).toEqual(['editor'])
       }
     }
-    await expectAgreement(on.direct)
+    await expectAgreement(on)
   })
 
   test('everything at once on one user: nobody waits for somebody who waits for them', async () => {
@@ -123,7 +123,7 @@ describe.each(availableEngines)('sessions at the same moment on $name', (engine)
     ]).flat()
     const codes = await Promise.all(calls.map((call) => codeOf(call())))
     expect(codes.filter((code) => !/^(no error|ERR_REFRESH_ENDED|ERR_THROTTLED)$/.test(code))).toEqual([])
-    await expectAgreement(on.direct)
+    await expectAgreement(on)
   })
 
   test('sixty log-ins leave at most fifty sessions', async () => {
@@ -133,7 +133,7 @@ describe.each(availableEngines)('sessions at the same moment on $name', (engine)
     const tokens = tokensOf(await Promise.allSettled(starts))
     expect(tokens).toHaveLength(60)
     expect(await liveSessions(appUser)).toHaveLength(50)
-    await expectAgreement(on.direct)
+    await expectAgreement(on)
   })
 
   test('a logout in one process is known to another one within two seconds', async () => {

@@ -36,10 +36,11 @@ describe.each(availableEngines)('parallel log-ins on $name', (engine) => {
     expect(await reasons(on)).toEqual({ 'wrong-password': 5, throttled: 45 })
 
     const waits: number[] = []
-    const once = () =>
-      on.gate
-        .login({ identifier: anna.identifier, password: WRONG_PASSWORD }, anna.context)
-        .catch((error) => (error.code === 'ERR_THROTTLED' ? Number(error.retryAfterSeconds) : 0))
+    const once = (): Promise<number> =>
+      on.gate.login({ identifier: anna.identifier, password: WRONG_PASSWORD }, anna.context).then(
+        () => -1,
+        (error) => (error.code === 'ERR_THROTTLED' ? Number(error.retryAfterSeconds) : 0),
+      )
     for (let round = 0; round < 12; round++) {
       const wait = await once()
       waits.push(wait)
