@@ -74,7 +74,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase): Promise
   await prepareTables(settings, database)
   const store = createSqlStore(database)
   const secret = await loadMasterSecret(store, settings)
-  await ensureViews(store, settings)
+  if (!settings.attach) await ensureViews(store, settings)
 
   const { clock } = settings
   const loops: Loop[] = []
@@ -86,7 +86,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase): Promise
   const log = createEventLog({ clock, secret, onQueued })
   const refusals = createRefusalLog(store, log, clock)
   const keys = createKeyRing({ store, log, secret, settings })
-  await keys.open()
+  await (settings.attach ? keys.reload() : keys.open())
   const revocations = createRevocationList(store, clock)
   await revocations.poll()
 
@@ -126,16 +126,18 @@ async function openGatebook(settings: Settings, database: OpenDatabase): Promise
     })
   }
   repeat('Appending counted refusals', FLUSH_MILLISECONDS, () => refusals.flush())
-  repeat('Reading the revocations', settings.revocationPollMilliseconds, () => revocations.poll())
-  repeat('Reading the signing keys', KEY_RELOAD_MILLISECONDS, () => keys.reload())
-  repeat('Housekeeping', HOUSEKEEPING_MILLISECONDS, async () => {
-    const more = [
-      await expireSessions(store, parts.sessionEnder, clock),
-      await revocations.forget(),
-      await parts.throttle.forget(),
-    ]
-    return more.includes(true)
-  })
+  if (!settings.attach) {
+    repeat('Reading the revocations', settings.revocationPollMilliseconds, () => revocations.poll())
+    repeat('Reading the signing keys', KEY_RELOAD_MILLISECONDS, () => keys.reload())
+    repeat('Housekeeping', HOUSEKEEPING_MILLISECONDS, async () => {
+      const more = [
+        await expireSessions(store, parts.sessionEnder, clock),
+        await revocations.forget(),
+        await parts.throttle.forget(),
+      ]
+      return more.includes(true)
+    })
+  }
 
   let closed: Promise<void> | undefined
   const contextOf = createContextReader(settings)

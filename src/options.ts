@@ -482,6 +482,11 @@ export interface GatebookOptions {
     readonly roles: readonly string[]
   }) => Record<string, unknown> | Promise<Record<string, unknown>>
   readonly diagnostics?: Diagnostics
+  /**
+   * For programs beside a running installation, such as the CLI: makes no signing keys and no views, and repeats nothing
+   * but what this program's own events need. Default false.
+   */
+  readonly attach?: boolean
   /** For tests. */
   readonly clock?: Clock
 }
@@ -497,7 +502,7 @@ export type Settings = Readonly<
   readonly claims: NonNullable<GatebookOptions['claims']> | null
 }
 
-const UNLISTED = new Set(['database', 'claims', 'diagnostics', 'clock'])
+const UNLISTED = new Set(['database', 'claims', 'diagnostics', 'attach', 'clock'])
 
 const silent: Diagnostics = { debug() {}, info() {}, warn() {}, error() {} }
 
@@ -547,6 +552,7 @@ export function resolveOptions(options: GatebookOptions, clock: Clock, hashConcu
   return Object.freeze({
     ...resolved,
     claims: options.claims ?? null,
+    attach: options.attach ?? false,
     diagnostics: options.diagnostics ?? silent,
     clock: options.clock ?? clock,
   }) as unknown as Settings

@@ -8,7 +8,7 @@ import { parseDatabaseAddress, parseDatabaseUrl } from '../server/database-url.t
 import type { CommandContext, CommonFlags } from './command.ts'
 import type { Terminal } from './terminal.ts'
 
-/** Tokens are not made here, but the issuer is part of the set-up. */
+/** Tokens are not made here, but the issuer is a setting that has no default. */
 const PLACEHOLDER_ISSUER = 'http://localhost:4280'
 
 export interface OpenOptions {
@@ -49,6 +49,7 @@ export async function withGatebook<T>(
     gate = await createGatebook({
       ...libraryOptions(config),
       ...(create ? {} : { autoMigrate: false }),
+      attach: true,
       issuer: (config.issuer.value as string | null) ?? PLACEHOLDER_ISSUER,
       database: parseDatabaseUrl(config.database.value as string, config.database.name),
       diagnostics: createNotes(context.terminal),

@@ -19,7 +19,7 @@ export interface LogoutInput {
 
 export async function logout(parts: FlowParts, input: LogoutInput, context: RequestContext = {}): Promise<void> {
   const { store, settings, sessionEnder } = parts
-  const sessionId = await findSessionId(parts, input)
+  const { sessionId, expired } = await identify(parts, input)
   const scope = input.scope ?? 'current'
   await store.transaction(async (tx) => {
     const row = await tx.db
@@ -32,19 +32,28 @@ export async function logout(parts: FlowParts, input: LogoutInput, context: Requ
     // Always in this order, the subject before its sessions, like everything that ends several of them.
     if (scope !== 'current') await lockSubject(tx, row.subject_id, settings.clock.now())
     const session = await lockSession(tx, sessionId)
-    if (session === null || session.ended_at !== null) return
+    const live = session !== null && session.ended_at === null
     if (scope !== 'current') {
-      const others = await lockLiveSessions(tx, session.subject_id, sessionId)
+      const others = await lockLiveSessions(tx, row.subject_id, sessionId)
+      // To say "logged out everywhere" and leave them alive would be worse than to refuse.
+      if (others.length > 0 && !live) throw new GatebookError('ERR_TOKEN_REVOKED')
+      if (others.length > 0 && expired) throw new GatebookError('ERR_TOKEN_EXPIRED')
       await sessionEnder.end(tx, others, 'logout-everywhere', source)
     }
-    if (scope !== 'others') await sessionEnder.end(tx, [session], 'logout', source)
+    if (scope !== 'others' && live) await sessionEnder.end(tx, [session], 'logout', source)
   })
 }
 
-async function findSessionId(parts: FlowParts, { accessToken, refreshToken }: LogoutInput): Promise<string> {
-  if (accessToken !== undefined) return (await parts.accessTokens.verifyIgnoringEnd(accessToken)).sessionId
+async function identify(
+  parts: FlowParts,
+  { accessToken, refreshToken }: LogoutInput,
+): Promise<{ readonly sessionId: string; readonly expired: boolean }> {
+  if (accessToken !== undefined) {
+    const { sessionId, expiresAt } = await parts.accessTokens.verifyIgnoringEnd(accessToken)
+    return { sessionId, expired: expiresAt * 1000 <= parts.settings.clock.now() }
+  }
   if (refreshToken === undefined) throw new GatebookError('ERR_TOKEN_MISSING')
   const content = parts.refreshTokens.open(refreshToken)
   if (content === null) throw new GatebookError('ERR_REFRESH_INVALID')
-  return content.sessionId
+  return { sessionId: content.sessionId, expired: false }
 }

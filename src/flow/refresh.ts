@@ -4,12 +4,14 @@
  * Events: `session.refreshed` (reason grace when the same successor is handed out once more), or `session.refresh-refused`
  * (invalid, expired, ended, superseded, reused). `reused` and `expired` end the session: `session.ended`.
  */
+import type { Updateable } from 'kysely'
 import type { RequestContext, SessionTokens } from '../api.ts'
 import { type ErrorCode, GatebookError } from '../errors.ts'
 import type { RefreshRefusalReason } from '../event/catalogue.ts'
 import type { NewEvent } from '../event/event.ts'
 import { formatRotations, judgeRefresh, parseRotations, rememberRotation } from '../session/refresh-rule.ts'
 import { lockSession, type SessionRow } from '../session/session-row.ts'
+import type { SessionTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import type { RefreshTokenContent } from '../token/refresh.ts'
 import { readProfile } from '../user/profile.ts'
@@ -100,27 +102,18 @@ async function judge(
     return 'reused'
   }
   const counter = verdict === 'rotate' ? session.refresh_counter + 1 : session.refresh_counter
-  let expiresAt = Number(session.expires_at)
-  if (verdict === 'rotate') {
-    expiresAt = Math.min(Number(session.absolute_expires_at), now + settings.refreshIdleSeconds * 1000)
-    const remembered = rememberRotation(rotations, { counter: presented.counter, at: now }, grace)
-    await tx.db
-      .updateTable('gatebook_session')
-      .set({
-        refresh_counter: counter,
-        rotations: formatRotations(remembered),
-        last_used_at: now,
-        expires_at: expiresAt,
-      })
-      .where('id', '=', session.id)
-      .execute()
-  }
   const access = parts.accessTokens.issue({
     userId: session.subject_id,
     sessionId: session.id,
     ...rights,
     authenticatedAt: Number(session.created_at),
   })
+  const rotated = verdict === 'rotate' ? rotate(parts, session, presented.counter, now) : {}
+  await tx.db
+    .updateTable('gatebook_session')
+    .set({ ...rotated, access_expires_at: access.expiresAt })
+    .where('id', '=', session.id)
+    .execute()
   await log.append(tx, [
     {
       ...source,
@@ -139,10 +132,25 @@ async function judge(
     tokenType: 'Bearer',
     expiresIn: access.expiresIn,
     refreshToken: parts.refreshTokens.issue({ sessionId: presented.sessionId, counter }),
-    refreshExpiresIn: Math.floor((expiresAt - now) / 1000),
+    refreshExpiresIn: Math.floor(((rotated.expires_at ?? Number(session.expires_at)) - now) / 1000),
     sessionId: session.id,
     userId: session.subject_id,
     deviceToken: deviceToken(parts, session),
+  }
+}
+
+/** The columns of a session that has made one more step. */
+function rotate({ settings }: FlowParts, session: SessionRow, spent: number, now: number): Updateable<SessionTable> {
+  const rotations = rememberRotation(
+    parseRotations(session.rotations),
+    { counter: spent, at: now },
+    settings.refreshGraceSeconds * 1000,
+  )
+  return {
+    refresh_counter: spent + 1,
+    rotations: formatRotations(rotations),
+    last_used_at: now,
+    expires_at: Math.min(Number(session.absolute_expires_at), now + settings.refreshIdleSeconds * 1000),
   }
 }
 

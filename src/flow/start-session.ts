@@ -57,7 +57,14 @@ export async function startSession(
   const absolute = now + settings.refreshAbsoluteSeconds * 1000
   const expiresAt = Math.min(absolute, now + settings.refreshIdleSeconds * 1000)
   const { grant } = prepared
-
+  const access = accessTokens.issue({
+    userId: subject.id,
+    sessionId,
+    roles: prepared.roles,
+    claims: prepared.claims,
+    generation: subject.generation,
+    authenticatedAt: now,
+  })
   const device = { id: deviceId, subject_id: subject.id, created_at: now }
   const live = await insertSession(tx, prepared.knownDeviceId === null ? device : null, {
     id: sessionId,
@@ -74,16 +81,9 @@ export async function startSession(
     rotations: '',
     expires_at: expiresAt,
     absolute_expires_at: absolute,
+    access_expires_at: access.expiresAt,
     ended_at: null,
     end_reason: null,
-  })
-  const access = accessTokens.issue({
-    userId: subject.id,
-    sessionId,
-    roles: prepared.roles,
-    claims: prepared.claims,
-    generation: subject.generation,
-    authenticatedAt: now,
   })
   await log.append(tx, [
     {

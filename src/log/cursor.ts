@@ -25,7 +25,7 @@ export function parseCursor(cursor: string): string {
 /** Throws ERR_QUERY_INVALID for anything but 1 to 500. */
 export function parseLimit(limit: number = LIMIT_DEFAULT): number {
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > LIMIT_MAX) {
-    throw new GatebookError('ERR_QUERY_INVALID', { members: { parameter: 'limit', expected: `1 to ${LIMIT_MAX}` } })
+    throw new GatebookError('ERR_QUERY_INVALID', { members: { members: ['limit'], expected: `1 to ${LIMIT_MAX}` } })
   }
   return limit
 }

@@ -1,7 +1,7 @@
 import type { SelectQueryBuilder } from 'kysely'
 import type { EventFilter } from '../api.ts'
 import { GatebookError } from '../errors.ts'
-import { EVENT_TYPES } from '../event/catalogue.ts'
+import { EVENT_TYPES, findEventType } from '../event/catalogue.ts'
 import type { Tables } from '../store/tables.ts'
 import type { IdentifierKeys } from '../user/identifier.ts'
 import { parseCidrRange } from '../util/address.ts'
@@ -23,12 +23,16 @@ const COLUMNS: readonly {
     expected: 'success, failure or denied',
     accepts: (value) => ['success', 'failure', 'denied'].includes(value),
   },
-  { member: 'reason', column: 'reason', expected: 'a reason', accepts: (value) => /^[a-z-]{1,32}$/.test(value) },
+  { member: 'reason', column: 'reason', expected: 'a reason of the catalogue', accepts: isReason },
   { member: 'user', column: 'subject_id', expected: 'a user id', accepts: isPlainText },
   { member: 'session', column: 'session_id', expected: 'a session id', accepts: (value) => isId('session', value) },
   { member: 'request', column: 'request_id', expected: 'a request id', accepts: isPlainText },
   { member: 'device', column: 'device_id', expected: 'a device id', accepts: (value) => isId('device', value) },
 ]
+
+function isReason(value: string): boolean {
+  return Object.values(EVENT_TYPES).some(({ reasons }) => reasons.includes(value))
+}
 
 function isPlainText(value: string): boolean {
   return value.length >= 1 && value.length <= 128 && value.isWellFormed() && !value.includes('\0')
@@ -62,7 +66,10 @@ const TYPE = /^[a-z0-9.-]{1,64}$/
 function filterType(query: EventQuery, type: string): EventQuery {
   const prefix = type.endsWith('.*') ? type.slice(0, -1) : null
   if (!TYPE.test(prefix ?? type)) throw invalid('type', 'an event type, or the first word of one and .*')
-  if (prefix === null) return query.where('gatebook_event.type', '=', type)
+  if (prefix === null) {
+    if (findEventType(type) === null) throw invalid('type', `one of ${Object.keys(EVENT_TYPES).join(', ')}, or app.…`)
+    return query.where('gatebook_event.type', '=', type)
+  }
   if (prefix.startsWith('app.')) {
     // "/" follows "." in ASCII, and the column is compared byte by byte.
     return query.where('gatebook_event.type', '>=', prefix).where('gatebook_event.type', '<', `${prefix.slice(0, -1)}/`)
@@ -78,5 +85,5 @@ function instant(member: string, value: number): number {
 }
 
 function invalid(member: string, expected: string): GatebookError {
-  return new GatebookError('ERR_QUERY_INVALID', { members: { parameter: member, expected } })
+  return new GatebookError('ERR_QUERY_INVALID', { members: { members: [member], expected } })
 }

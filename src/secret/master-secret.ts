@@ -9,7 +9,6 @@ export type SecretLabel =
   | 'identifier'
   | 'throttle'
   | 'writer-mac'
-  | 'cursor'
   | 'check'
 
 const MINIMUM_CHARACTERS = 32

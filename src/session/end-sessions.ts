@@ -12,6 +12,7 @@ export type EventSource = Pick<NewEvent, 'actor' | 'network' | 'requestId' | 'tr
 export interface EndedSession {
   readonly id: string
   readonly subject_id: string
+  readonly access_expires_at: number
 }
 
 export interface SessionEnder {
@@ -25,7 +26,7 @@ export interface SessionEnder {
 }
 
 export function createSessionEnder(log: EventLog, revocations: RevocationList, settings: Settings): SessionEnder {
-  const { clock, accessTokenSeconds } = settings
+  const { clock } = settings
 
   async function revoke(
     tx: Transaction,
@@ -34,13 +35,19 @@ export function createSessionEnder(log: EventLog, revocations: RevocationList, s
     generation: number,
   ): Promise<void> {
     const at = clock.now()
-    const forgetAt = at + (accessTokenSeconds + CLOCK_SKEW_SECONDS) * 1000
+    // A session whose access tokens have all expired needs nothing; a clock of another process may be behind.
+    const rows = sessions
+      .map(({ id, access_expires_at }) => ({ id, forgetAt: Number(access_expires_at) + CLOCK_SKEW_SECONDS * 1000 }))
+      .filter(({ forgetAt }) => forgetAt > at)
+    if (rows.length === 0) return
     await tx.db
       .insertInto('gatebook_revocation')
-      .values(sessions.map(({ id }) => ({ session_id: id, kind, generation, at, forget_at: forgetAt })))
+      .values(rows.map(({ id, forgetAt }) => ({ session_id: id, kind, generation, at, forget_at: forgetAt })))
       .execute()
     tx.afterCommit(() => {
-      for (const { id } of sessions) revocations.note({ sessionId: id, ended: kind === 'ended', generation, forgetAt })
+      for (const { id, forgetAt } of rows) {
+        revocations.note({ sessionId: id, ended: kind === 'ended', generation, forgetAt })
+      }
     })
   }
 

@@ -25,7 +25,7 @@ export async function expireSessions(store: Store, ender: SessionEnder, clock: C
   const ended = await store.transaction(async (tx) => {
     let query = tx.db
       .selectFrom('gatebook_session')
-      .select(['id', 'subject_id'])
+      .select(['id', 'subject_id', 'access_expires_at'])
       .where(
         'id',
         'in',

@@ -82,6 +82,8 @@ export interface SessionTable {
   /** The earlier of the idle and the absolute end. */
   expires_at: number
   absolute_expires_at: number
+  /** When the last access token that was issued for it expires. */
+  access_expires_at: number
   ended_at: number | null
   end_reason: string | null
 }

@@ -19,9 +19,18 @@ export interface AccessSubject {
   readonly authenticatedAt: number
 }
 
+export interface IssuedAccessToken {
+  readonly token: string
+  readonly tokenId: string
+  /** Seconds. */
+  readonly expiresIn: number
+  /** Epoch milliseconds. */
+  readonly expiresAt: number
+}
+
 export interface AccessTokens {
   /** Throws ERR_TOKEN_TOO_LARGE. */
-  issue(subject: AccessSubject): { readonly token: string; readonly tokenId: string; readonly expiresIn: number }
+  issue(subject: AccessSubject): IssuedAccessToken
   /** Throws ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED, ERR_TOKEN_REVOKED, ERR_TOKEN_STALE. */
   verify(token: string): Promise<AccessClaims>
   /** For logging out: everything but the expiry and the revocations is checked. */
@@ -97,7 +106,7 @@ export function createAccessTokens(keys: KeyRing, revocations: RevocationList, s
           members: { length: token.length, maximum: accessTokenMaxBytes },
         })
       }
-      return { token, tokenId, expiresIn: accessTokenSeconds }
+      return { token, tokenId, expiresIn: accessTokenSeconds, expiresAt: (iat + accessTokenSeconds) * 1000 }
     },
 
     async verify(token) {

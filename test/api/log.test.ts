@@ -117,7 +117,7 @@ describe.each(availableEngines)('the log on $name', (engine) => {
     'refuses a filter by %s that means nothing: %o',
     async (parameter, { limit, ...filter }: EventFilter & { limit?: number }) => {
       const refusal = await on.gate.log.search(filter, limit === undefined ? {} : { limit }).catch((error) => error)
-      expect(refusal).toMatchObject({ code: 'ERR_QUERY_INVALID', members: { parameter } })
+      expect(refusal).toMatchObject({ code: 'ERR_QUERY_INVALID', members: { members: [parameter] } })
     },
   )
 

@@ -122,6 +122,22 @@ describe.each(availableEngines)('log out on $name', (engine) => {
     await expectEvents([ended(only, 'logout', anna.from)])
   })
 
+  test('everywhere takes a live access token: an expired one, or one of an ended session, is refused', async () => {
+    const { anna, sessions } = await withSessions(2)
+    const [first, second] = sessions as [SessionTokens, SessionTokens]
+    on.clock.advance(600_000)
+    const { expectEvents } = await scenario(on)
+    for (const scope of ['all', 'others'] as const) {
+      expect(await codeOf(on.gate.logout({ accessToken: first.accessToken, scope }))).toBe('ERR_TOKEN_EXPIRED')
+    }
+    await on.gate.logout({ accessToken: first.accessToken }, anna.context)
+    for (const scope of ['all', 'others'] as const) {
+      expect(await codeOf(on.gate.logout({ refreshToken: first.refreshToken, scope }))).toBe('ERR_TOKEN_REVOKED')
+    }
+    await expectEvents([ended(first, 'logout', anna.from)])
+    expect(await on.gate.sessions.find(second.sessionId)).toMatchObject({ endedAt: null })
+  })
+
   test('with what was never a token is refused, and leaves nothing', async () => {
     const { sessions } = await withSessions(1)
     const [only] = sessions as [SessionTokens]

@@ -2,7 +2,13 @@ import type { Command } from 'commander'
 import { GatebookError } from '../../errors.ts'
 import type { Config } from '../../server/config.ts'
 import { parseDatabaseUrl } from '../../server/database-url.ts'
-import { type MigrationStatements, migrate, migrationStatements, pendingMigrations } from '../../store/migrations/migrate.ts'
+import {
+  type MigrationStatements,
+  migrate,
+  migrationScript,
+  migrationStatements,
+  pendingMigrations,
+} from '../../store/migrations/migrate.ts'
 import { addCommonFlags, addExample, type CommandContext, type CommonFlags } from '../command.ts'
 import type { Terminal } from '../terminal.ts'
 import { findMissingFile, readCommandConfig } from '../with-gatebook.ts'
@@ -29,7 +35,7 @@ export function defineMigrate(command: Command, context: CommandContext): void {
     if (flags.sql !== true && flags.dryRun !== true) return run(terminal, config, flags.json === true)
     const pending = await listPending(config)
     if (flags.json === true) terminal.json({ pending })
-    else if (flags.sql === true) printSql(terminal, pending)
+    else if (flags.sql === true) printSql(terminal, migrationScript(pending))
     else printPending(terminal, pending)
   })
 }

@@ -41,7 +41,7 @@ export const authRoutes: readonly Route[] = [
     auth: 'none',
     body: z.strictObject({ identifier: typed, password: typed, device_token: z.string().optional() }),
     responses: { 200: tokensSchema },
-    errors: ['ERR_LOGIN_REFUSED', 'ERR_THROTTLED', 'ERR_OVERLOADED'],
+    errors: ['ERR_IDENTIFIER_INVALID', 'ERR_LOGIN_REFUSED', 'ERR_THROTTLED', 'ERR_OVERLOADED'],
     async handle({ gate, body: { identifier, password, device_token: deviceToken }, context }) {
       const known = deviceToken === undefined ? context : { ...context, deviceToken }
       return { status: 200, body: toWireTokens(await gate.login({ identifier, password }, known)) }
@@ -77,7 +77,7 @@ export const authRoutes: readonly Route[] = [
     body: z.strictObject({ refresh_token: z.string().optional() }),
     bodyOptional: true,
     responses: { 204: null },
-    errors: ['ERR_TOKEN_MISSING', 'ERR_TOKEN_INVALID'],
+    errors: ['ERR_TOKEN_MISSING', 'ERR_TOKEN_INVALID', 'ERR_TOKEN_EXPIRED', 'ERR_TOKEN_REVOKED', 'ERR_REFRESH_INVALID'],
     async handle({ gate, authorization, query: { scope }, body, context }) {
       const accessToken = parseBearer(authorization)
       const refreshToken = body?.refresh_token

@@ -73,6 +73,7 @@ export function initial(dialect: DialectName): string[] {
         `rotations ${longText} NOT NULL`,
         `expires_at ${bigint} NOT NULL`,
         `absolute_expires_at ${bigint} NOT NULL`,
+        `access_expires_at ${bigint} NOT NULL`,
         `ended_at ${bigint}`,
         `end_reason ${ascii(32)}`,
       ],

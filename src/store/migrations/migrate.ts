@@ -3,6 +3,17 @@ import { GatebookError } from '../../errors.ts'
 import type { Dialect, DialectName, OpenDatabase } from '../dialect.ts'
 import { MIGRATIONS } from './migrations.ts'
 
+const MIGRATION_TABLE = 'gatebook_migration'
+const LOCK_TABLE = 'gatebook_migration_lock'
+// A type on two engines and a plain name on all three.
+const TIMESTAMP = 'timestamp'
+/** As Kysely's migrator makes them where they are missing. */
+const BOOKKEEPING = [
+  `CREATE TABLE IF NOT EXISTS ${MIGRATION_TABLE} (name varchar(255) NOT NULL PRIMARY KEY, ${TIMESTAMP} varchar(255) NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS ${LOCK_TABLE} (id varchar(255) NOT NULL PRIMARY KEY, is_locked integer DEFAULT 0 NOT NULL)`,
+  `INSERT INTO ${LOCK_TABLE} (id, is_locked) SELECT 'migration_lock', 0 WHERE NOT EXISTS (SELECT 1 FROM ${LOCK_TABLE})`,
+]
+
 export interface MigrationStatements {
   readonly name: string
   readonly statements: readonly string[]
@@ -11,6 +22,16 @@ export interface MigrationStatements {
 /** Every migration of this version, as plain SQL for one engine. */
 export function migrationStatements(dialect: DialectName): readonly MigrationStatements[] {
   return Object.entries(MIGRATIONS).map(([name, statementsFor]) => ({ name, statements: statementsFor(dialect) }))
+}
+
+/** The same with what the migrator itself notes down, so that a database that was set up by hand counts as set up. */
+export function migrationScript(migrations: readonly MigrationStatements[]): readonly MigrationStatements[] {
+  const now = new Date().toISOString()
+  const note = ({ name, statements }: MigrationStatements): MigrationStatements => ({
+    name,
+    statements: [...statements, `INSERT INTO ${MIGRATION_TABLE} (name, ${TIMESTAMP}) VALUES ('${name}', '${now}')`],
+  })
+  return migrations.length === 0 ? [] : [{ name: 'bookkeeping', statements: BOOKKEEPING }, ...migrations.map(note)]
 }
 
 /** Those that this database has not had yet. Changes nothing. */
@@ -63,8 +84,8 @@ function failed(database: OpenDatabase, error: unknown): GatebookError {
 function migratorFor({ kysely, traits }: OpenDatabase): Migrator {
   return new Migrator({
     db: kysely,
-    migrationTableName: 'gatebook_migration',
-    migrationLockTableName: 'gatebook_migration_lock',
+    migrationTableName: MIGRATION_TABLE,
+    migrationLockTableName: LOCK_TABLE,
     provider: {
       async getMigrations() {
         const steps = migrationStatements(traits.name).map(({ name, statements }): [string, Migration] => [

@@ -66,8 +66,7 @@ async function ensureView(
       await db.insertInto('gatebook_meta').values({ name: mark, value: digest }).execute()
     })
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error)
-    diagnostics.warn({ view: name }, `The view ${name} could not be made (${problem}). Log-ins do not need it.`)
+    diagnostics.warn({ view: name, err: error }, `The view ${name} could not be made. Log-ins do not need it.`)
   }
 }
 
