@@ -141,6 +141,14 @@ export interface NewApplicationEvent {
   readonly data?: EventData
 }
 
+export interface AppendOptions extends RequestContext {
+  /**
+   * A `pg` client, a `mysql2` connection (callback or promise form), a `node:sqlite` or better-sqlite3 handle that is in a
+   * transaction, or a Kysely transaction; on the database that Gatebook runs on. Never a pool.
+   */
+  readonly tx?: object
+}
+
 /** Everything that Gatebook does, over one database. Made by `createGatebook`. */
 export interface Gatebook {
   readonly issuer: string
@@ -228,8 +236,11 @@ export interface Gatebook {
   }
 
   readonly log: {
-    /** One event of the application's own, in its own transaction. */
-    append(event: NewApplicationEvent, context?: RequestContext): Promise<string>
+    /**
+     * One event of the application's own; its id. With `tx`, in the application's own open transaction: both commit or
+     * neither does. Throws ERR_EVENT_INVALID, ERR_USER_ID_INVALID, ERR_TRANSACTION_UNKNOWN.
+     */
+    append(event: NewApplicationEvent, options?: AppendOptions): Promise<string>
     find(eventId: string): Promise<LogEvent | null>
     /** Newest first. Leaves no event; what admins search through HTTP and the CLI does (`log.read`). */
     search(filter: EventFilter, options?: PageOptions): Promise<Page<LogEvent>>

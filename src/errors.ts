@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'ERR_SESSION_NOT_FOUND'
   | 'ERR_EVENT_NOT_FOUND'
   | 'ERR_EVENT_INVALID'
+  | 'ERR_TRANSACTION_UNKNOWN'
   | 'ERR_ATTEMPT_SETTLED'
   | 'ERR_REASON_INVALID'
   | 'ERR_CLAIMS_INVALID'
@@ -95,6 +96,10 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
     status: 422,
     message:
       'An application event needs a type app.… and data of at most 4 KiB of strings, whole numbers, booleans and lists of strings.',
+  },
+  ERR_TRANSACTION_UNKNOWN: {
+    status: 500,
+    message: 'This is not a connection of a driver that Gatebook knows, or not one of the engine that it runs on.',
   },
   ERR_ATTEMPT_SETTLED: { status: 409, message: 'This attempt has already failed or succeeded.' },
   ERR_REASON_INVALID: { status: 422, message: 'This reason is not in the catalogue.' },

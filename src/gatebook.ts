@@ -192,7 +192,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase): Promise
     },
 
     log: {
-      append: (event, context) => appendApplicationEvent(parts, event, context),
+      append: (event, appendOptions) => appendApplicationEvent(parts, event, appendOptions),
       find: (eventId) => reader.find(eventId),
       search: (filter, page) => reader.search(filter, page),
       read: (filter, page, context) => readLog(parts, reader, filter, page, context),

@@ -1,6 +1,7 @@
 /** The API on one screen. Databases are in `gatebook/sqlite`, `gatebook/postgres` and `gatebook/mysql`. */
 export type {
   AccessClaims,
+  AppendOptions,
   Attempt,
   AttemptInput,
   EventFilter,

@@ -1,11 +1,12 @@
 /**
- * Append an event of the application's own.
+ * Append an event of the application's own, in a transaction of its own or in the application's.
  *
  * Events: `app.*`.
  */
-import type { NewApplicationEvent, RequestContext } from '../api.ts'
+import type { AppendOptions, NewApplicationEvent } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import { findEventType } from '../event/catalogue.ts'
+import type { NewEvent } from '../event/event.ts'
 import { parseUserId } from '../user/user-id.ts'
 import { isId } from '../util/id.ts'
 import { eventSource } from './event-source.ts'
@@ -14,7 +15,7 @@ import type { FlowParts } from './parts.ts'
 export async function appendApplicationEvent(
   { store, log }: Pick<FlowParts, 'store' | 'log'>,
   event: NewApplicationEvent,
-  context: RequestContext = {},
+  options: AppendOptions = {},
 ): Promise<string> {
   if (!event.type.startsWith('app.') || findEventType(event.type) === null) {
     throw new GatebookError('ERR_EVENT_INVALID', {
@@ -25,21 +26,20 @@ export async function appendApplicationEvent(
     throw new GatebookError('ERR_EVENT_INVALID', { detail: 'sessionId must be the id of a session' })
   }
   const subject = event.userId === undefined ? undefined : parseUserId(event.userId)
-  const append = () =>
-    store.transaction((tx) =>
-      log.append(tx, [
-        {
-          ...eventSource(context, { kind: 'application' }),
-          type: event.type,
-          outcome: event.outcome ?? 'success',
-          ...(subject !== undefined && { subject }),
-          ...(event.sessionId !== undefined && { sessionId: event.sessionId }),
-          ...(event.data !== undefined && { data: event.data }),
-        },
-      ]),
-    )
+  const { tx: hostTransaction, ...context } = options
+  const fact: NewEvent = {
+    ...eventSource(context, { kind: 'application' }),
+    type: event.type,
+    outcome: event.outcome ?? 'success',
+    ...(subject !== undefined && { subject }),
+    ...(event.sessionId !== undefined && { sessionId: event.sessionId }),
+    ...(event.data !== undefined && { data: event.data }),
+  }
   try {
-    const [id] = await append()
+    const [id] =
+      hostTransaction === undefined
+        ? await store.transaction((tx) => log.append(tx, [fact]))
+        : await log.append(store.adopt(hostTransaction), [fact])
     return id!
   } catch (error) {
     if (!(error instanceof TypeError)) throw error

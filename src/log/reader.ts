@@ -22,6 +22,8 @@ export interface EventReader {
   ): Promise<readonly { readonly place: number; readonly event: LogEvent }[]>
   /** Place of the newest entry, -1 when there is none. */
   lastPlace(): Promise<number>
+  /** Ids of events that are committed and do not have their place yet. */
+  withoutPlace(): Promise<readonly string[]>
 }
 
 export function createEventReader(store: Store, identifiers: IdentifierKeys): EventReader {
@@ -75,6 +77,13 @@ export function createEventReader(store: Store, identifiers: IdentifierKeys): Ev
         db.selectFrom('gatebook_log_state').select('size').where('id', '=', 1).executeTakeFirstOrThrow(),
       )
       return Number(row.size) - 1
+    },
+
+    async withoutPlace() {
+      const rows = await store.read((db) =>
+        db.selectFrom('gatebook_queue').select('event_id').where('rejected_at', 'is', null).execute(),
+      )
+      return rows.map(({ event_id: id }) => id)
     },
   }
 }

@@ -8,11 +8,17 @@ import type { Clock } from '../util/clock.ts'
 import { computeLeafHash, computeWriterMac } from './leaf.ts'
 
 const BATCH = 500
+/** How long, and for how many rows, this process waits for another one that can check a MAC which it cannot check itself. */
+const FOREIGN_PATIENCE = 600_000
+const FOREIGN_ROWS = 1000
 
 /**
  * Gives committed events their gap-free place: moves rows of `gatebook_queue` to `gatebook_entry`, in the order in which
  * they were written. Any number of processes may run it; the row of `gatebook_log_state`, which no log-in touches, lets
  * one at a time through. There is no cursor, so an event that commits late is not missed.
+ *
+ * A row whose MAC is wrong stays out. When the database knows versions of the master secret that this process does not, such
+ * a row is first left to the process that has them.
  *
  * What survives a kill: before the commit of a batch, its rows are in the queue; after it, in the log. Never in both.
  */
@@ -30,6 +36,21 @@ export interface SequencerOptions {
 
 export function createSequencer({ store, secret, clock, diagnostics }: SequencerOptions): Sequencer {
   const macKeys = secret.versions.map((version) => secret.deriveKey('writer-mac', version)!)
+  /** Rows that are left to another process, by their number, with the instant at which they were first seen. */
+  const foreign = new Map<number, number>()
+
+  function isGenuine(row: { readonly event_id: string; readonly mac: Uint8Array }, leafHash: Uint8Array): boolean {
+    return macKeys.some((key) => {
+      const mac = computeWriterMac(key, row.event_id, leafHash)
+      return row.mac.length === mac.length && timingSafeEqual(mac, row.mac)
+    })
+  }
+
+  /** While the master secret is being changed, some processes write with a version that others do not have yet. */
+  async function hasOtherVersions({ db }: Transaction): Promise<boolean> {
+    const rows = await db.selectFrom('gatebook_meta').select('name').where('name', 'like', 'secret:%').execute()
+    return rows.some(({ name }) => !secret.versions.includes(Number(name.slice('secret:'.length))))
+  }
 
   async function sequenceBatch(tx: Transaction): Promise<'done' | 'more' | 'busy'> {
     const state = await tx.db
@@ -40,42 +61,38 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
       .skipLocked()
       .executeTakeFirst()
     if (state === undefined) return 'busy'
-    const rows = await tx.db
-      .selectFrom('gatebook_queue')
-      .selectAll()
-      .where('rejected_at', 'is', null)
+    const now = clock.now()
+    const left = [...foreign].flatMap(([number, seenAt]) => (now - seenAt < FOREIGN_PATIENCE ? [number] : []))
+    const waiting = tx.db.selectFrom('gatebook_queue').selectAll().where('rejected_at', 'is', null)
+    const rows = await (left.length === 0 ? waiting : waiting.where('number', 'not in', left))
       .orderBy('number')
       .limit(sql.lit(BATCH))
       .execute()
     if (rows.length === 0) return 'done'
 
     const entries = []
-    const rejected: number[] = []
+    const moved: number[] = []
+    const unknown: number[] = []
     let index = Number(state.size)
     for (const row of rows) {
       const leafHash = computeLeafHash(row.leaf)
-      const genuine = macKeys.some((key) => {
-        const mac = computeWriterMac(key, row.event_id, leafHash)
-        return row.mac.length === mac.length && timingSafeEqual(mac, row.mac)
-      })
-      if (!genuine) {
-        rejected.push(Number(row.number))
+      if (!isGenuine(row, leafHash)) {
+        unknown.push(Number(row.number))
         continue
       }
+      moved.push(Number(row.number))
       entries.push({ log_index: index++, event_id: row.event_id, leaf: row.leaf, leaf_hash: leafHash, mac: row.mac })
     }
+    const waits = unknown.length > 0 && (await hasOtherVersions(tx))
+    const leave = unknown.filter((number) => waits && !foreign.has(number)).slice(0, FOREIGN_ROWS - left.length)
+    const rejected = unknown.filter((number) => !leave.includes(number))
     if (entries.length > 0) {
       await tx.db.insertInto('gatebook_entry').values(entries).execute()
       await tx.db.updateTable('gatebook_log_state').set({ size: index }).where('id', '=', 1).execute()
-      const moved = rows.map(({ number }) => Number(number)).filter((number) => !rejected.includes(number))
       await tx.db.deleteFrom('gatebook_queue').where('number', 'in', moved).execute()
     }
     if (rejected.length > 0) {
-      await tx.db
-        .updateTable('gatebook_queue')
-        .set({ rejected_at: clock.now() })
-        .where('number', 'in', rejected)
-        .execute()
+      await tx.db.updateTable('gatebook_queue').set({ rejected_at: now }).where('number', 'in', rejected).execute()
       tx.afterCommit(() =>
         diagnostics.error(
           { rejected },
@@ -83,7 +100,19 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
         ),
       )
     }
+    tx.afterCommit(() => noteForeign(leave, now))
     return rows.length === BATCH ? 'more' : 'done'
+  }
+
+  function noteForeign(leave: readonly number[], now: number): void {
+    for (const [number, seenAt] of foreign) if (now - seenAt >= FOREIGN_PATIENCE) foreign.delete(number)
+    if (leave.length > 0 && foreign.size === 0) {
+      diagnostics.warn(
+        { rows: leave },
+        'Queued events carry the MAC of a version of the master secret that this process does not have. They are left to a process that has it.',
+      )
+    }
+    for (const number of leave) foreign.set(number, now)
   }
 
   return {

@@ -23,12 +23,12 @@ export async function* tailEvents(
 ): AsyncGenerator<LogEvent, void, void> {
   const { last = 0, filter = {}, signal } = options
   let after = await reader.lastPlace()
-  // Events of the first page may get their place only now; they must not come a second time.
-  const shown = new Set<string>()
+  // What was there before gets its place only now: it must not come behind, nor what is on the first page a second time.
+  const known = new Set(await reader.withoutPlace())
   if (last > 0) {
     const { items } = await reader.search(filter, { limit: last })
     for (const event of items.toReversed()) {
-      shown.add(event.id)
+      known.add(event.id)
       yield event
     }
   }
@@ -37,7 +37,7 @@ export async function* tailEvents(
     const batch = head > after ? await reader.follow(after, filter, BATCH) : []
     for (const { place, event } of batch) {
       after = place
-      if (!shown.delete(event.id)) yield event
+      if (!known.delete(event.id)) yield event
     }
     if (batch.length === BATCH) continue
     // What the filter left out must not be read again.

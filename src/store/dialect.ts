@@ -15,6 +15,11 @@ export interface Dialect {
 export interface OpenDatabase {
   readonly kysely: Kysely<Tables>
   readonly traits: DialectTraits
+  /**
+   * The same tables over a connection of the application's own that is in a transaction; null when it is not one of this
+   * engine's driver.
+   */
+  adopt(connection: object): Kysely<Tables> | null
   /** Ends what was opened here; an application's own pool stays open. */
   close(): Promise<void>
 }

@@ -15,5 +15,11 @@ export interface Store {
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
   /** Runs a single read outside a transaction, with the same mapping of lost connections. */
   read<T>(work: (db: Kysely<Tables>) => Promise<T>): Promise<T>
+  /**
+   * The application's own open transaction: a connection of the driver (`pg`, `mysql2`, `node:sqlite`, better-sqlite3) or a
+   * Kysely transaction. Nobody here learns whether it commits, so `afterCommit` runs at once and is good for hints only.
+   * Throws ERR_TRANSACTION_UNKNOWN for anything else.
+   */
+  adopt(hostTransaction: object): Transaction
   close(): Promise<void>
 }

@@ -10,6 +10,7 @@ import {
 } from 'kysely'
 import { GatebookError } from '../../errors.ts'
 import type { Dialect, DialectTraits } from '../dialect.ts'
+import { AdoptedDriver } from '../sql/adopted-driver.ts'
 import { describeUrl } from '../sql/describe-url.ts'
 import type { Tables } from '../tables.ts'
 
@@ -46,17 +47,14 @@ export function mysql(
     location: owned ? describeUrl(urlOrPool) : 'mysql (pool of the application)',
     async connect() {
       const pool = owned ? await openPool(urlOrPool, options.maxConnections ?? 10) : callbackPool(urlOrPool)
-      const kysely = new Kysely<Tables>({
-        dialect: {
-          createAdapter: () => new MysqlAdapter(),
-          createDriver: () => new MysqlDriver(pool, owned),
-          createIntrospector: (db) => new MysqlIntrospector(db),
-          createQueryCompiler: () => new MysqlQueryCompiler(),
-        },
-      })
+      const kysely = createKysely(new MysqlDriver(pool, owned))
       return {
         kysely,
         traits,
+        adopt(connection) {
+          const client = callbackConnection(connection)
+          return client === null ? null : createKysely(new AdoptedDriver(new MysqlConnection(client)))
+        },
         async close() {
           await kysely.destroy()
           if (owned)
@@ -65,6 +63,24 @@ export function mysql(
       }
     },
   }
+}
+
+function createKysely(driver: Driver): Kysely<Tables> {
+  return new Kysely<Tables>({
+    dialect: {
+      createAdapter: () => new MysqlAdapter(),
+      createDriver: () => driver,
+      createIntrospector: (db) => new MysqlIntrospector(db),
+      createQueryCompiler: () => new MysqlQueryCompiler(),
+    },
+  })
+}
+
+/** A `mysql2` connection; the promise form carries the other one as `connection`. A pool is none. */
+function callbackConnection(connection: object): MysqlClient | null {
+  const inner =
+    'connection' in connection && connection.connection instanceof Object ? connection.connection : connection
+  return 'execute' in inner && 'beginTransaction' in inner ? (inner as unknown as MysqlClient) : null
 }
 
 function callbackPool(pool: MysqlPool | { readonly pool: MysqlPool }): MysqlPool {

@@ -10,6 +10,7 @@ import {
 } from 'kysely'
 import { GatebookError } from '../../errors.ts'
 import type { Dialect, DialectTraits } from '../dialect.ts'
+import { AdoptedDriver } from '../sql/adopted-driver.ts'
 import { describeUrl } from '../sql/describe-url.ts'
 import type { Tables } from '../tables.ts'
 
@@ -44,17 +45,13 @@ export function postgres(urlOrPool: string | PostgresPool, options: PostgresOpti
     location: owned ? describeUrl(urlOrPool) : 'postgres (pool of the application)',
     async connect() {
       const pool = owned ? await openPool(urlOrPool, options.maxConnections ?? 10) : urlOrPool
-      const kysely = new Kysely<Tables>({
-        dialect: {
-          createAdapter: () => new PostgresAdapter(),
-          createDriver: () => new PostgresDriver(pool, options.preparedStatements ?? true),
-          createIntrospector: (db) => new PostgresIntrospector(db),
-          createQueryCompiler: () => new PostgresQueryCompiler(),
-        },
-      })
+      const prepared = options.preparedStatements ?? true
+      const kysely = createKysely(new PostgresDriver(pool, prepared))
       return {
         kysely,
         traits,
+        adopt: (connection) =>
+          isClient(connection) ? createKysely(new AdoptedDriver(new PostgresConnection(connection, prepared))) : null,
         async close() {
           await kysely.destroy()
           if (owned) await pool.end()
@@ -62,6 +59,22 @@ export function postgres(urlOrPool: string | PostgresPool, options: PostgresOpti
       }
     },
   }
+}
+
+function createKysely(driver: Driver): Kysely<Tables> {
+  return new Kysely<Tables>({
+    dialect: {
+      createAdapter: () => new PostgresAdapter(),
+      createDriver: () => driver,
+      createIntrospector: (db) => new PostgresIntrospector(db),
+      createQueryCompiler: () => new PostgresQueryCompiler(),
+    },
+  })
+}
+
+/** A `pg` client, whether of a pool or not; a pool is none, because each of its queries may go to another connection. */
+function isClient(connection: object): connection is PostgresClient {
+  return 'query' in connection && 'getTypeParser' in connection
 }
 
 async function openPool(url: string, max: number): Promise<PostgresPool> {

@@ -179,6 +179,15 @@ export class SqliteDriver implements Driver {
   }
 }
 
+const adopted = new WeakMap<SqliteHandle, StatementCache>()
+
+/** A handle of the application's, in whose transaction something is written along. */
+export function adoptHandle(handle: SqliteHandle): DatabaseConnection {
+  const statements = adopted.get(handle) ?? new StatementCache(handle)
+  adopted.set(handle, statements)
+  return new SqliteConnection(async (query) => statements.run(query))
+}
+
 class SqliteConnection implements DatabaseConnection {
   transaction: 'outer' | 'nested' | null = null
   readonly #execute: (query: CompiledQuery, inTransaction: boolean) => Promise<QueryResult<unknown>>

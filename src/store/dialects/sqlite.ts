@@ -1,9 +1,10 @@
 import { closeSync, openSync } from 'node:fs'
-import { Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely'
+import { type Driver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely'
 import { GatebookError } from '../../errors.ts'
 import type { Dialect, DialectTraits } from '../dialect.ts'
+import { AdoptedDriver } from '../sql/adopted-driver.ts'
 import type { Tables } from '../tables.ts'
-import { isBusy, SqliteDriver, type SqliteHandle } from './sqlite-driver.ts'
+import { adoptHandle, isBusy, SqliteDriver, type SqliteHandle } from './sqlite-driver.ts'
 
 export type { SqliteHandle, SqliteStatement } from './sqlite-driver.ts'
 
@@ -19,17 +20,11 @@ export function sqlite(pathOrHandle: string | SqliteHandle): Dialect {
     async connect() {
       const writer = owned ? await openFile(pathOrHandle) : pathOrHandle
       const reader = owned && !isPrivate(pathOrHandle) ? await openFile(pathOrHandle) : null
-      const kysely = new Kysely<Tables>({
-        dialect: {
-          createAdapter: () => new TransactionalSqliteAdapter(),
-          createDriver: () => new SqliteDriver(writer, reader),
-          createIntrospector: (db) => new SqliteIntrospector(db),
-          createQueryCompiler: () => new SqliteQueryCompiler(),
-        },
-      })
+      const kysely = createKysely(new SqliteDriver(writer, reader))
       return {
         kysely,
         traits,
+        adopt: (connection) => (isHandle(connection) ? createKysely(new AdoptedDriver(adoptHandle(connection))) : null),
         async close() {
           await kysely.destroy()
           reader?.close()
@@ -38,6 +33,21 @@ export function sqlite(pathOrHandle: string | SqliteHandle): Dialect {
       }
     },
   }
+}
+
+function createKysely(driver: Driver): Kysely<Tables> {
+  return new Kysely<Tables>({
+    dialect: {
+      createAdapter: () => new TransactionalSqliteAdapter(),
+      createDriver: () => driver,
+      createIntrospector: (db) => new SqliteIntrospector(db),
+      createQueryCompiler: () => new SqliteQueryCompiler(),
+    },
+  })
+}
+
+function isHandle(connection: object): connection is SqliteHandle {
+  return 'exec' in connection && 'prepare' in connection
 }
 
 /** A database that only one handle sees. */

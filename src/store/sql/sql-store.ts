@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Kysely } from 'kysely'
 import { GatebookError } from '../../errors.ts'
 import type { OpenDatabase } from '../dialect.ts'
 import type { Store } from '../store.ts'
+import type { Tables } from '../tables.ts'
 
 const ATTEMPTS = 8
 
@@ -46,6 +48,19 @@ export function createSqlStore(database: OpenDatabase): Store {
       }
     },
 
+    adopt(hostTransaction) {
+      const db = isKyselyTransaction(hostTransaction)
+        ? (hostTransaction as unknown as Kysely<Tables>)
+        : database.adopt(hostTransaction)
+      if (db === null) throw new GatebookError('ERR_TRANSACTION_UNKNOWN', { detail: `the database is ${traits.name}` })
+      return { db, traits, afterCommit: (run) => run() }
+    },
+
     close: () => database.close(),
   }
+}
+
+/** By its shape, because the application may have another copy of Kysely. */
+function isKyselyTransaction(value: object): boolean {
+  return 'isTransaction' in value && value.isTransaction === true && 'withTables' in value
 }
