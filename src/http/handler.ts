@@ -10,8 +10,9 @@ import type { Connection } from './client-address.ts'
 import { createContextReader, type HttpContext } from './context.ts'
 import { createCors } from './cors.ts'
 import { describeFailure, isTellable } from './error-map.ts'
+import { claimsPath } from './paths.ts'
 import type { Answer, Call, Route, RouteMethod } from './route.ts'
-import { claimsPath, listRoutes } from './table.ts'
+import { listRoutes } from './table.ts'
 import { readQuery, validate } from './validate.ts'
 
 export type HttpHandler = (request: Request, connection?: Connection) => Promise<Response>

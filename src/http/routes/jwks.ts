@@ -1,7 +1,6 @@
+import { JWKS_PATH } from '../paths.ts'
 import { defineRoute, type Route } from '../route.ts'
 import { jwksSchema } from '../schema.ts'
-
-export const JWKS_PATH = '/.well-known/jwks.json'
 
 export const jwksRoutes: readonly Route[] = [
   defineRoute({

@@ -1,8 +1,7 @@
 import { GatebookError } from '../../errors.ts'
+import { OPERATION_PATHS } from '../paths.ts'
 import { defineRoute, type Route } from '../route.ts'
 import { documentSchema, healthSchema, readySchema } from '../schema.ts'
-
-export const OPERATION_PATHS = { health: '/healthz', ready: '/readyz', document: '/openapi.json' } as const
 
 /** `document` is asked for late, because it describes these routes too. */
 export function operationsRoutes(prefix: string, document: () => unknown): readonly Route[] {
