@@ -48,23 +48,31 @@ async function ensureView(
   const definition = define(quote)
   const digest = createHash('sha256').update(definition).digest('hex')
   const mark = `view:${name}`
-  try {
-    const known = await store.db.selectFrom('gatebook_meta').select('value').where('name', '=', mark).executeTakeFirst()
+
+  /** False when there is something of this name that was not made here. */
+  async function make(): Promise<boolean> {
+    // In this order: whoever makes the view has noted it before.
     const present = await relationExists(store, name)
-    if (present && known === undefined) {
-      diagnostics.warn(
-        { view: name },
-        `There is already a table or view ${name}; it is left alone. Choose another name with userLogsView or userLogEventsView.`,
-      )
-      return
-    }
-    if (present && known?.value === digest) return
+    const known = await store.db.selectFrom('gatebook_meta').select('value').where('name', '=', mark).executeTakeFirst()
+    if (present && known === undefined) return false
+    if (present && known?.value === digest) return true
     await store.transaction(async ({ db }) => {
-      if (present) await db.executeQuery(CompiledQuery.raw(`DROP VIEW ${quote(name)}`))
-      await db.executeQuery(CompiledQuery.raw(`CREATE VIEW ${quote(name)} AS\n${definition}`))
+      // The note first: its key lets one process at a time through, and MySQL commits before it makes a view.
       await db.deleteFrom('gatebook_meta').where('name', '=', mark).execute()
       await db.insertInto('gatebook_meta').values({ name: mark, value: digest }).execute()
+      if (present) await db.executeQuery(CompiledQuery.raw(`DROP VIEW ${quote(name)}`))
+      await db.executeQuery(CompiledQuery.raw(`CREATE VIEW ${quote(name)} AS\n${definition}`))
     })
+    return true
+  }
+
+  try {
+    // A second time, because another process that starts now may have been quicker.
+    if (await make().catch(make)) return
+    diagnostics.warn(
+      { view: name },
+      `There is already a table or view ${name}; it is left alone. Choose another name with userLogsView or userLogEventsView.`,
+    )
   } catch (error) {
     diagnostics.warn({ view: name, err: error }, `The view ${name} could not be made. Log-ins do not need it.`)
   }
