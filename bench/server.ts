@@ -12,7 +12,7 @@ import { createGatebook } from '../src/gatebook.ts'
 import type { GatebookOptions } from '../src/options.ts'
 import { parseDatabaseUrl } from '../src/server/database-url.ts'
 import { addUsers, PASSWORD } from './add-users.ts'
-import { countStatements, type StatementCounter } from './statements.ts'
+import { countStatements } from './statements.ts'
 
 export interface ServerSettings {
   readonly url: string
@@ -29,8 +29,8 @@ export interface ServerReport {
 
 const settings = JSON.parse(process.argv[2] ?? 'null') as ServerSettings
 const { options } = settings
-const database = parseDatabaseUrl(settings.url)
-const counter: StatementCounter | null = settings.count ? await countStatements(database.name) : null
+const counter = settings.count ? await countStatements(settings.url) : null
+const database = counter?.database ?? parseDatabaseUrl(settings.url)
 
 const gate = await createGatebook({
   issuer: 'http://127.0.0.1',

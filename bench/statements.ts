@@ -1,19 +1,27 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { DialectName } from '../src/store/dialect.ts'
+import { parseDatabaseAddress, parseDatabaseUrl } from '../src/server/database-url.ts'
+import type { Dialect } from '../src/store/dialect.ts'
+import { sqlite } from '../src/store/dialects/sqlite.ts'
+import type { SqliteHandle } from '../src/store/dialects/sqlite-driver.ts'
 
-/** Counts the statements that one request sends to its database: on the driver, so that `begin` and `commit` count too. */
+/** Counts the statements that one request sends to its database: at the driver, so that `begin` and `commit` count too. */
 export interface StatementCounter {
-  /** Runs `work`; every statement that follows from it is in the list. */
+  readonly database: Dialect
+  /** Runs `work`; every statement that follows from it gets into the list. */
   run(work: () => void): readonly string[]
 }
 
+type Note = (text: string) => void
 type Method = (this: unknown, ...args: unknown[]) => unknown
 
-export async function countStatements(engine: DialectName): Promise<StatementCounter> {
+export async function countStatements(url: string): Promise<StatementCounter> {
   const current = new AsyncLocalStorage<string[]>()
-  const note = (text: string): void => void current.getStore()?.push(text.replaceAll(/\s+/g, ' '))
-  await PATCH[engine](note)
+  const note: Note = (text) => void current.getStore()?.push(text.replaceAll(/\s+/g, ' '))
+  const { engine, target } = parseDatabaseAddress(url)
+  if (engine === 'postgres') await watchPostgres(note)
+  if (engine === 'mysql') await watchMysql(note)
   return {
+    database: engine === 'sqlite' ? sqlite(watchHandle(await openHandle(target), note)) : parseDatabaseUrl(url),
     run(work) {
       const list: string[] = []
       current.run(list, work)
@@ -22,50 +30,60 @@ export async function countStatements(engine: DialectName): Promise<StatementCou
   }
 }
 
-function wrap(prototype: object, name: string, before: (self: object, args: unknown[]) => void): void {
+async function watchPostgres(note: Note): Promise<void> {
+  const { default: pg } = await import('pg')
+  watch(pg.Client.prototype, 'query', note)
+}
+
+async function watchMysql(note: Note): Promise<void> {
+  const mysql = (await import('mysql2')) as unknown as { readonly PoolConnection: { readonly prototype: object } }
+  let prototype = mysql.PoolConnection.prototype
+  while (!Object.hasOwn(prototype, 'execute')) prototype = Object.getPrototypeOf(prototype) as object
+  for (const name of ['query', 'execute']) watch(prototype, name, note)
+}
+
+function watch(prototype: object, name: string, note: Note): void {
   const original = Reflect.get(prototype, name) as Method
   Reflect.set(prototype, name, function (this: object, ...args: unknown[]) {
-    before(this, args)
+    note(textOf(args[0]))
     return original.apply(this, args)
   })
 }
 
 function textOf(query: unknown): string {
-  if (typeof query === 'string') return query
-  const { text, sql } = query as { readonly text?: string; readonly sql?: string }
-  return text ?? sql ?? '?'
+  return typeof query === 'string' ? query : ((query as { readonly text?: string }).text ?? '?')
 }
 
-const PATCH: Record<DialectName, (note: (text: string) => void) => Promise<void>> = {
-  async postgres(note) {
-    const { default: pg } = await import('pg')
-    wrap(pg.Client.prototype, 'query', (_self, [query]) => note(textOf(query)))
-  },
+interface SqliteModule {
+  readonly DatabaseSync: new (path: string) => SqliteHandle
+}
 
-  async mysql(note) {
-    const mysql = (await import('mysql2')) as unknown as { readonly PoolConnection: { readonly prototype: object } }
-    let prototype = mysql.PoolConnection.prototype
-    while (!Object.hasOwn(prototype, 'execute')) prototype = Object.getPrototypeOf(prototype) as object
-    for (const name of ['query', 'execute']) wrap(prototype, name, (_self, [query]) => note(textOf(query)))
-  },
+async function openHandle(path: string): Promise<SqliteHandle> {
+  const builtIn = process.getBuiltinModule?.('node:sqlite' as never) as SqliteModule | undefined
+  const { DatabaseSync } = builtIn ?? ((await import('@photostructure/sqlite')) as unknown as SqliteModule)
+  return new DatabaseSync(path)
+}
 
-  async sqlite(note) {
-    const builtIn = process.getBuiltinModule?.('node:sqlite' as never) as unknown
-    const { DatabaseSync } = (builtIn ?? (await import('@photostructure/sqlite'))) as {
-      readonly DatabaseSync: new (path: string) => { prepare(sql: string): object; close(): void }
-    }
-    const example = new DatabaseSync(':memory:')
-    const texts = new WeakMap<object, string>()
-    const databases = Object.getPrototypeOf(example) as object
-    const prepare = Reflect.get(databases, 'prepare') as (this: unknown, sql: string) => object
-    const statements = Object.getPrototypeOf(prepare.call(example, 'select 1')) as object
-    example.close()
-    Reflect.set(databases, 'prepare', function (this: object, sql: string) {
-      const statement = prepare.call(this, sql)
-      texts.set(statement, sql)
-      return statement
-    })
-    wrap(databases, 'exec', (_self, [sql]) => note(String(sql)))
-    for (const name of ['all', 'run']) wrap(statements, name, (self) => note(texts.get(self) ?? '?'))
-  },
+function watchHandle(handle: SqliteHandle, note: Note): SqliteHandle {
+  return {
+    exec(sql) {
+      note(sql)
+      return handle.exec(sql)
+    },
+    prepare(sql) {
+      const statement = handle.prepare(sql)
+      return {
+        all(...parameters) {
+          note(sql)
+          return statement.all(...parameters)
+        },
+        run(...parameters) {
+          note(sql)
+          return statement.run(...parameters)
+        },
+        columns: () => statement.columns?.() ?? [],
+      }
+    },
+    close: () => handle.close(),
+  }
 }
