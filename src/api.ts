@@ -44,8 +44,8 @@ export interface AccessClaims {
   readonly claims: Readonly<Record<string, unknown>>
   readonly tokenId: string
   readonly clientId: string
-  /** Epoch seconds. */
-  readonly authTime: number
+  /** Epoch milliseconds, like all instants here. */
+  readonly authenticatedAt: number
   readonly issuedAt: number
   readonly expiresAt: number
 }
@@ -155,8 +155,8 @@ export interface Gatebook {
 
   /** The whole HTTP API: claims `/auth` and `/.well-known` (and what is switched on), answers 404 elsewhere. */
   fetch(request: Request, connection?: { readonly remoteAddress?: string | undefined }): Promise<Response>
-  /** Whether `fetch` would claim this path. */
-  claims(path: string): boolean
+  /** Whether `fetch` would answer this path. */
+  handles(path: string): boolean
   /** Address with its provenance, user agent and request id of a request, for `attempts.begin` and the rest. */
   contextOf(headers: Headers, connection?: { readonly remoteAddress?: string | undefined }): RequestContext
 
@@ -179,7 +179,11 @@ export interface Gatebook {
   ): Promise<void>
   /** Ends the user's other sessions. Throws ERR_PASSWORD_WRONG, ERR_PASSWORD_…, ERR_THROTTLED, ERR_TOKEN_REVOKED. */
   changePassword(
-    input: { readonly claims: AccessClaims; readonly currentPassword: string; readonly newPassword: string },
+    input: {
+      readonly claims: Pick<AccessClaims, 'userId' | 'sessionId'>
+      readonly currentPassword: string
+      readonly newPassword: string
+    },
     context?: RequestContext,
   ): Promise<void>
 

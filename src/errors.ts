@@ -19,7 +19,6 @@ export type ErrorCode =
   | 'ERR_PASSWORD_MALFORMED'
   | 'ERR_PASSWORD_WRONG'
   | 'ERR_USER_NOT_FOUND'
-  | 'ERR_USER_DISABLED'
   | 'ERR_ROLE_INVALID'
   | 'ERR_SESSION_NOT_FOUND'
   | 'ERR_EVENT_NOT_FOUND'
@@ -88,7 +87,6 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ERR_PASSWORD_MALFORMED: { status: 422, message: 'The password contains a broken character.' },
   ERR_PASSWORD_WRONG: { status: 403, message: 'The current password is not right.' },
   ERR_USER_NOT_FOUND: { status: 404, message: 'There is no such user.' },
-  ERR_USER_DISABLED: { status: 403, message: 'This user is disabled.' },
   ERR_ROLE_INVALID: { status: 422, message: 'A role is 1 to 64 characters out of a-z, 0-9, "_", "-", ":" and ".".' },
   ERR_SESSION_NOT_FOUND: { status: 404, message: 'There is no such session.' },
   ERR_EVENT_NOT_FOUND: { status: 404, message: 'There is no such event.' },

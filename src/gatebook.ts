@@ -17,7 +17,7 @@ import { refresh } from './flow/refresh.ts'
 import { createUser, register } from './flow/register.ts'
 import { startApplicationSession } from './flow/start-application-session.ts'
 import { unlock } from './flow/unlock.ts'
-import { createContextReader } from './http/context.ts'
+import { type ContextReader, createContextReader } from './http/context.ts'
 import { createCors } from './http/cors.ts'
 import type { HttpHandler } from './http/handler.ts'
 import { claimsPath } from './http/paths.ts'
@@ -30,7 +30,6 @@ import { type GatebookOptions, resolveOptions, type Settings } from './options.t
 import { loadMasterSecret } from './secret/load-secret.ts'
 import { createSessionEnder } from './session/end-sessions.ts'
 import { expireSessions } from './session/expire-sessions.ts'
-import { createRevocationList } from './session/revocations.ts'
 import { createSessionReader } from './session/session-reader.ts'
 import type { OpenDatabase } from './store/dialect.ts'
 import { listPending, migrateOpen } from './store/migrations/migrate.ts'
@@ -40,6 +39,7 @@ import { createThrottle } from './throttle/throttle.ts'
 import { createAccessTokens } from './token/access.ts'
 import { createDeviceTokens } from './token/device.ts'
 import { createRefreshTokens } from './token/refresh.ts'
+import { createRevocationList } from './token/revocations.ts'
 import { createKeyRing } from './token/signing-key.ts'
 import { createIdentifierKeys } from './user/identifier.ts'
 import { parseApplicationUserId, parseUserId } from './user/user-id.ts'
@@ -61,16 +61,19 @@ const IDLE_TICKS = 10
  */
 export async function createGatebook(options: GatebookOptions): Promise<Gatebook> {
   const settings = resolveOptions(options, systemClock, defaultHashConcurrency())
+  const contextOf = createContextReader(settings)
+  // For its check of the setting, which must not wait for the first request.
+  createCors(settings.corsOrigins)
   const database = await options.database.connect()
   try {
-    return await openGatebook(settings, database)
+    return await openGatebook(settings, database, contextOf)
   } catch (error) {
     await database.close()
     throw error
   }
 }
 
-async function openGatebook(settings: Settings, database: OpenDatabase): Promise<Gatebook> {
+async function openGatebook(settings: Settings, database: OpenDatabase, contextOf: ContextReader): Promise<Gatebook> {
   await prepareTables(settings, database)
   const store = createSqlStore(database)
   const secret = await loadMasterSecret(store, settings)
@@ -105,7 +108,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase): Promise
   }
   const reader = createEventReader(store, parts.identifiers)
   const users = createUserReader(store)
-  const sessions = createSessionReader(store)
+  const sessions = createSessionReader(store, clock)
 
   const repeat = (name: string, interval: number, work: () => Promise<unknown>): Loop => {
     const loop = startLoop(interval, work, (error) =>
@@ -120,9 +123,14 @@ async function openGatebook(settings: Settings, database: OpenDatabase): Promise
     repeat('The sequencer', settings.sequencerMilliseconds, async () => {
       if (!queued && ++ticks % IDLE_TICKS !== 0) return false
       queued = false
-      const result = await sequencer.sequence()
-      queued ||= result === 'busy'
-      return result === 'more'
+      try {
+        const result = await sequencer.sequence()
+        queued ||= result === 'busy'
+        return result === 'more'
+      } catch (error) {
+        queued = true
+        throw error
+      }
     })
   }
   repeat('Appending counted refusals', FLUSH_MILLISECONDS, () => refusals.flush())
@@ -140,19 +148,16 @@ async function openGatebook(settings: Settings, database: OpenDatabase): Promise
   }
 
   let closed: Promise<void> | undefined
-  const contextOf = createContextReader(settings)
-  // For its check of the setting, which must not wait for the first request.
-  createCors(settings.corsOrigins)
-  let handler: Promise<HttpHandler> | undefined
+  let handler: HttpHandler | undefined
 
   const gate: Gatebook = {
     issuer: settings.issuer,
     async fetch(request, connection) {
       // Routing and validation are loaded with the first request: many a command, and many an application, has none.
-      handler ??= import('./http/handler.ts').then(({ createHttpHandler }) => createHttpHandler({ gate, settings }))
-      return (await handler)(request, connection)
+      handler ??= (await import('./http/handler.ts')).createHttpHandler({ gate, settings })
+      return handler(request, connection)
     },
-    claims: (path) => claimsPath(settings, path),
+    handles: (path) => claimsPath(settings, path),
     contextOf,
 
     register: (input, context) => register(parts, input, context),
@@ -170,7 +175,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase): Promise
       list: (page) => users.list(page),
       disable: async (userId, context) => disableUser(parts, parseUserId(userId), context),
       enable: async (userId, context) => enableUser(parts, parseUserId(userId), context),
-      setPassword: (userId, password, context) => setPassword(parts, userId, password, context),
+      setPassword: async (userId, password, context) => setPassword(parts, parseUserId(userId), password, context),
       grantRole: async (userId, role, context) => grantRole(parts, parseUserId(userId), role, context),
       revokeRole: async (userId, role, context) => revokeRole(parts, parseUserId(userId), role, context),
       unlock: (name, context) => unlock(parts, name, context),

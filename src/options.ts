@@ -544,6 +544,9 @@ export function resolveOptions(options: GatebookOptions, clock: Clock, hashConcu
   if ((resolved.refreshIdleSeconds as number) > (resolved.refreshAbsoluteSeconds as number)) {
     throw invalid('refreshIdleSeconds', 'it must not be longer than refreshAbsoluteSeconds')
   }
+  if ((resolved.throttlePairMaxWaitSeconds as number) > (resolved.throttleAccountWindowSeconds as number)) {
+    throw invalid('throttlePairMaxWaitSeconds', 'it must not be longer than throttleAccountWindowSeconds')
+  }
   if (resolved.signingAlgorithm === 'HS256') {
     if (Buffer.byteLength((resolved.hs256Secret as string | null) ?? '') < 32) {
       throw invalid('hs256Secret', 'HS256 needs at least 32 bytes')

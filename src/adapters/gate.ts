@@ -27,7 +27,7 @@ export function contextOf(gate: Gatebook, request: IncomingMessage): RequestCont
 /** Answers when the path is Gatebook's. False when it is not: then nothing has been touched. */
 export function answerClaimed(gate: Gatebook, request: NodeRequest, outgoing: ServerResponse): Promise<void> | false {
   const url = targetOf(request)
-  return url !== null && gate.claims(url.pathname) && answer(gate, request, outgoing, url)
+  return url !== null && gate.handles(url.pathname) && answer(gate, request, outgoing, url)
 }
 
 /** Answers in any case: 404 for what is not Gatebook's. */

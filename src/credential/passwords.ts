@@ -46,7 +46,10 @@ export function createPasswords(settings: Settings): Passwords {
     hash: (password, slot = queue.reserve()) => slot.run(() => hasher.hash(policy.normalize(password))),
     async verify(slot, passwordHash, password) {
       // Made at the first log-in, whosever it is: a known user waits for it like an unknown one.
-      dummy ??= hasher.hash(randomBytes(32).toString('base64url'))
+      dummy ??= hasher.hash(randomBytes(32).toString('base64url')).catch((error: unknown) => {
+        dummy = undefined
+        throw error
+      })
       const dummyHash = await dummy
       const acceptable = policy.isAcceptableForVerification(password)
       const typed = acceptable ? policy.normalize(password) : ''

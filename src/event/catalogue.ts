@@ -183,9 +183,9 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
   },
   'password.change-failed': {
     outcomes: ['failure', 'denied'],
-    kind: 'exact',
-    reasons: ['wrong-password', 'throttled'],
-    data: { retry_after: 'integer', scope: 'string' },
+    kind: 'exact-until-flood',
+    reasons: ['wrong-password', 'throttled', 'flood'],
+    data: { retry_after: 'integer', scope: 'string', ...FLOOD_DATA },
     volume: 'low',
     owasp: 'authn_password_change_fail',
     ocsf: 300103,

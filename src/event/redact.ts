@@ -13,6 +13,11 @@ export const CAPS = {
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g
+/** Whether a text has what `cleanText` would replace. */
+export function isPrintable(text: string): boolean {
+  return text.isWellFormed() && text.search(UNPRINTABLE) === -1
+}
+
 const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g
 
 /**

@@ -6,6 +6,7 @@
 import type { AppendOptions, NewApplicationEvent } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import { findEventType } from '../event/catalogue.ts'
+import { encodeEvent } from '../event/encode.ts'
 import type { NewEvent } from '../event/event.ts'
 import { parseUserId } from '../user/user-id.ts'
 import { isId } from '../util/id.ts'
@@ -35,14 +36,20 @@ export async function appendApplicationEvent(
     ...(event.sessionId !== undefined && { sessionId: event.sessionId }),
     ...(event.data !== undefined && { data: event.data }),
   }
+  requireEncodable(fact)
+  const [id] =
+    hostTransaction === undefined
+      ? await store.transaction((tx) => log.append(tx, [fact]))
+      : await log.append(await store.adopt(hostTransaction), [fact])
+  return id!
+}
+
+/** Before anything is written: in the application's transaction a mistake must not cost more than this event. */
+function requireEncodable(fact: NewEvent): void {
   try {
-    const [id] =
-      hostTransaction === undefined
-        ? await store.transaction((tx) => log.append(tx, [fact]))
-        : await log.append(store.adopt(hostTransaction), [fact])
-    return id!
+    encodeEvent(fact, '', 0)
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error
-    throw new GatebookError('ERR_EVENT_INVALID', { cause: error, detail: error.message })
+    const problem = error instanceof Error ? error.message : String(error)
+    throw new GatebookError('ERR_EVENT_INVALID', { cause: error, detail: problem })
   }
 }

@@ -9,15 +9,15 @@ import { GatebookError } from '../errors.ts'
 import type { NewEvent } from '../event/event.ts'
 import { lockLiveSessions, lockSession } from '../session/session-row.ts'
 import type { Transaction } from '../store/transaction.ts'
-import type { Reservation } from '../throttle/throttle.ts'
 import { findLoginProfile } from '../user/profile.ts'
 import { lockSubject } from '../user/subject.ts'
-import { accountOf, lockEvents, refusalData, throttled } from './attempt.ts'
+import { accountOf } from './attempt.ts'
+import { countAttempt } from './counted-attempt.ts'
 import { eventSource } from './event-source.ts'
 import type { FlowParts } from './parts.ts'
 
 export interface ChangePasswordInput {
-  readonly claims: AccessClaims
+  readonly claims: Pick<AccessClaims, 'userId' | 'sessionId'>
   readonly currentPassword: string
   readonly newPassword: string
 }
@@ -27,55 +27,52 @@ export async function changePassword(
   input: ChangePasswordInput,
   context: RequestContext = {},
 ): Promise<void> {
-  const { settings, store, log, throttle, passwords } = parts
+  const { settings, store, log, passwords } = parts
   const { userId, sessionId } = input.claims
   const source = eventSource(context, { kind: 'user', id: userId })
-  const failed = (reason: 'wrong-password' | 'throttled', more: Partial<NewEvent> = {}): NewEvent => ({
+  const failed = (reason: 'wrong-password' | 'throttled'): NewEvent => ({
     ...source,
     type: 'password.change-failed',
     outcome: reason === 'throttled' ? 'denied' : 'failure',
     reason,
     subject: userId,
     sessionId,
-    ...more,
   })
-  const failWrong = async (tx: Transaction, reservation: Reservation): Promise<void> => {
-    await log.append(tx, [failed('wrong-password'), ...lockEvents(reservation, failed('wrong-password'))])
-  }
   const slot = passwords.reserve()
   try {
     const profile = await findLoginProfile(store, { userId })
     await passwords.checkNew(input.newPassword, profile?.identifier)
     // The session stands for a device that this user knows: what others do to the account does not concern it.
-    const outcome = await throttle.reserve({
-      account: accountOf(userId, ''),
-      ip: source.network?.ip,
-      knownDeviceId: sessionId,
-    })
-    if ('refusal' in outcome) {
-      await store.transaction((tx) => log.append(tx, [failed('throttled', refusalData(outcome.refusal))]))
-      throw throttled(outcome.refusal)
-    }
-    const { reservation } = outcome
+    const attempt = await countAttempt(
+      parts,
+      { account: accountOf(userId, ''), ip: source.network?.ip, knownDeviceId: sessionId },
+      failed('throttled'),
+    )
     const right = await passwords.verify(slot, profile?.passwordHash ?? null, input.currentPassword)
     if (profile === null || !right) {
-      await store.transaction((tx) => failWrong(tx, reservation))
+      await attempt.fail(failed('wrong-password'))
       throw new GatebookError('ERR_PASSWORD_WRONG')
     }
-    const passwordHash = await passwords.hash(input.newPassword)
+    const passwordHash = await passwords.hash(input.newPassword).catch(async (error: unknown) => {
+      await attempt.withdraw()
+      throw error
+    })
     const result = await store.transaction(async (tx) => {
       const subject = await lockSubject(tx, userId, settings.clock.now())
       const session = await lockSession(tx, sessionId)
-      if (session === null || session.ended_at !== null || subject.disabledAt !== null) return 'ended'
+      if (session === null || session.ended_at !== null || subject.disabledAt !== null) {
+        await attempt.release(tx, 'withdrawn')
+        return 'ended'
+      }
       if (subject.credentialVersion !== profile.credentialVersion) {
-        await failWrong(tx, reservation)
+        await attempt.failIn(tx, failed('wrong-password'))
         return 'wrong'
       }
       await writePassword(parts, tx, userId, passwordHash)
       await log.append(tx, [{ ...source, type: 'password.changed', outcome: 'success', subject: userId, sessionId }])
       const others = await lockLiveSessions(tx, userId, sessionId)
       await parts.sessionEnder.end(tx, others, 'password-changed', source)
-      await throttle.release(tx, reservation, 'succeeded')
+      await attempt.release(tx, 'succeeded')
       return 'changed'
     })
     if (result === 'ended') throw new GatebookError('ERR_TOKEN_REVOKED')

@@ -49,7 +49,7 @@ function failureReason(profile: LoginProfile | null, passwordIsRight: boolean): 
 
 /** A hash of other parameters than today's is replaced at the log-in that shows the password. */
 async function prepareRehash(
-  { passwords, settings }: FlowParts,
+  { passwords }: FlowParts,
   profile: LoginProfile,
   password: string,
 ): Promise<((tx: Transaction) => Promise<void>) | undefined> {
@@ -58,7 +58,7 @@ async function prepareRehash(
   return async (tx) => {
     await tx.db
       .updateTable('gatebook_credential')
-      .set({ password_hash: passwordHash, changed_at: settings.clock.now() })
+      .set({ password_hash: passwordHash })
       .where('user_id', '=', profile.id)
       .where('password_hash', '=', profile.passwordHash)
       .execute()

@@ -2,11 +2,14 @@
  * Log out: this session, the user's other ones, or all of them.
  *
  * Events: `session.ended` (logout for this one, logout-everywhere for the rest) for each session that was live; none for
- * one that had ended. An expired or ended token is as good as a live one for ending its own session, and for nothing else.
+ * one that had ended. An expired, spent or ended token is as good as a live one for ending its own session, and for nothing
+ * else.
  */
 import type { LogoutScope, RequestContext } from '../api.ts'
-import { GatebookError } from '../errors.ts'
-import { lockLiveSessions, lockSession } from '../session/session-row.ts'
+import { type ErrorCode, GatebookError } from '../errors.ts'
+import type { Settings } from '../options.ts'
+import { judgeRefresh, parseRotations } from '../session/refresh-rule.ts'
+import { lockLiveSessions, lockSession, type SessionRow } from '../session/session-row.ts'
 import { lockSubject } from '../user/subject.ts'
 import { eventSource } from './event-source.ts'
 import type { FlowParts } from './parts.ts'
@@ -19,7 +22,8 @@ export interface LogoutInput {
 
 export async function logout(parts: FlowParts, input: LogoutInput, context: RequestContext = {}): Promise<void> {
   const { store, settings, sessionEnder } = parts
-  const { sessionId, expired } = await identify(parts, input)
+  const shown = await identify(parts, input)
+  const { sessionId } = shown
   const scope = input.scope ?? 'current'
   await store.transaction(async (tx) => {
     const row = await tx.db
@@ -36,24 +40,36 @@ export async function logout(parts: FlowParts, input: LogoutInput, context: Requ
     if (scope !== 'current') {
       const others = await lockLiveSessions(tx, row.subject_id, sessionId)
       // To say "logged out everywhere" and leave them alive would be worse than to refuse.
-      if (others.length > 0 && !live) throw new GatebookError('ERR_TOKEN_REVOKED')
-      if (others.length > 0 && expired) throw new GatebookError('ERR_TOKEN_EXPIRED')
+      const problem = live ? problemOf(shown, session, settings) : 'ERR_TOKEN_REVOKED'
+      if (others.length > 0 && problem !== null) throw new GatebookError(problem)
       await sessionEnder.end(tx, others, 'logout-everywhere', source)
     }
     if (scope !== 'others' && live) await sessionEnder.end(tx, [session], 'logout', source)
   })
 }
 
-async function identify(
-  parts: FlowParts,
-  { accessToken, refreshToken }: LogoutInput,
-): Promise<{ readonly sessionId: string; readonly expired: boolean }> {
-  if (accessToken !== undefined) {
-    const { sessionId, expiresAt } = await parts.accessTokens.verifyIgnoringEnd(accessToken)
-    return { sessionId, expired: expiresAt * 1000 <= parts.settings.clock.now() }
-  }
+interface ShownToken {
+  readonly sessionId: string
+  /** Epoch milliseconds; of an access token. */
+  readonly expiresAt?: number
+  /** Of a refresh token. */
+  readonly counter?: number
+}
+
+async function identify(parts: FlowParts, { accessToken, refreshToken }: LogoutInput): Promise<ShownToken> {
+  if (accessToken !== undefined) return parts.accessTokens.verifyIgnoringEnd(accessToken)
   if (refreshToken === undefined) throw new GatebookError('ERR_TOKEN_MISSING')
   const content = parts.refreshTokens.open(refreshToken)
   if (content === null) throw new GatebookError('ERR_REFRESH_INVALID')
-  return { sessionId: content.sessionId, expired: false }
+  return content
+}
+
+/** Why this token is not good for more than its own session; null when it is. */
+function problemOf({ expiresAt, counter }: ShownToken, session: SessionRow, settings: Settings): ErrorCode | null {
+  const now = settings.clock.now()
+  if (counter === undefined) return expiresAt !== undefined && expiresAt <= now ? 'ERR_TOKEN_EXPIRED' : null
+  if (Number(session.expires_at) <= now) return 'ERR_REFRESH_EXPIRED'
+  const rotations = parseRotations(session.rotations)
+  const verdict = judgeRefresh(counter, session.refresh_counter, rotations, now, settings.refreshGraceSeconds * 1000)
+  return verdict === 'rotate' || verdict === 'grace' ? null : 'ERR_REFRESH_SUPERSEDED'
 }

@@ -7,7 +7,7 @@
 import type { Updateable } from 'kysely'
 import type { RequestContext, SessionTokens } from '../api.ts'
 import { type ErrorCode, GatebookError } from '../errors.ts'
-import type { RefreshRefusalReason } from '../event/catalogue.ts'
+import type { RefreshRefusalReason, SessionEndReason } from '../event/catalogue.ts'
 import type { NewEvent } from '../event/event.ts'
 import { formatRotations, judgeRefresh, parseRotations, rememberRotation } from '../session/refresh-rule.ts'
 import { lockSession, type SessionRow } from '../session/session-row.ts'
@@ -45,15 +45,17 @@ export async function refresh(
   const before = presented === null ? undefined : await readSession(parts, presented.sessionId)
   if (presented === null || before === undefined) {
     await parts.refusals.append(refusedEvent(context, 'invalid'))
-    throw new GatebookError('ERR_REFRESH_INVALID')
+    throw new GatebookError(CODES.invalid)
   }
   const rights = await collectRights(parts, before)
   const result = await store.transaction(async (tx) => {
     const session = await lockSession(tx, presented.sessionId)
-    return session === null ? ('invalid' as const) : judge(parts, tx, session, presented, rights, context)
+    return session === null ? refusal(context, 'invalid') : judge(parts, tx, session, presented, rights, context)
   })
-  if (typeof result === 'string') throw new GatebookError(CODES[result])
-  return result
+  if (!('refused' in result)) return result
+  // What ended the session has left its event with it; what changed nothing may come as often as somebody likes.
+  if (result.event !== null) await parts.refusals.append(result.event)
+  throw new GatebookError(CODES[result.refused])
 }
 
 async function readSession(parts: FlowParts, sessionId: string): Promise<SessionRow | undefined> {
@@ -79,28 +81,26 @@ async function judge(
   presented: RefreshTokenContent,
   rights: Rights,
   context: RequestContext,
-): Promise<SessionTokens | RefreshRefusalReason> {
+): Promise<SessionTokens | Refusal> {
   const { settings, log, sessionEnder } = parts
   const now = settings.clock.now()
-  const grace = settings.refreshGraceSeconds * 1000
-  const refuse = async (reason: RefreshRefusalReason): Promise<RefreshRefusalReason> => {
-    await log.append(tx, [refusedEvent(context, reason, session, presented.counter)])
-    return reason
+  if (session.ended_at !== null) {
+    return refusal(context, session.end_reason === 'expired' ? 'expired' : 'ended', session, presented.counter)
   }
-  if (session.ended_at !== null) return refuse(session.end_reason === 'expired' ? 'expired' : 'ended')
   const source = eventSource(context, { kind: 'user', id: session.subject_id }, session.device_id ?? undefined)
-  if (Number(session.expires_at) <= now) {
-    await sessionEnder.end(tx, [session], 'expired', source)
-    return refuse('expired')
+  /** Refused, and the session is over: both in this transaction, so that neither is without the other. */
+  const refuseAndEnd = async (reason: 'expired' | 'reused', endReason: SessionEndReason): Promise<Refusal> => {
+    const { event, refused } = refusal(context, reason, session, presented.counter)
+    if (event !== null) await log.append(tx, [event])
+    await sessionEnder.end(tx, [session], endReason, source)
+    return { refused, event: null }
   }
+  if (Number(session.expires_at) <= now) return refuseAndEnd('expired', 'expired')
   const rotations = parseRotations(session.rotations)
+  const grace = settings.refreshGraceSeconds * 1000
   const verdict = judgeRefresh(presented.counter, session.refresh_counter, rotations, now, grace)
-  if (verdict === 'superseded') return refuse('superseded')
-  if (verdict === 'reused') {
-    await refuse('reused')
-    await sessionEnder.end(tx, [session], 'refresh-reused', source)
-    return 'reused'
-  }
+  if (verdict === 'superseded') return refusal(context, 'superseded', session, presented.counter)
+  if (verdict === 'reused') return refuseAndEnd('reused', 'refresh-reused')
   const counter = verdict === 'rotate' ? session.refresh_counter + 1 : session.refresh_counter
   const access = parts.accessTokens.issue({
     userId: session.subject_id,
@@ -159,6 +159,21 @@ function deviceToken(parts: FlowParts, session: SessionRow): string {
   return deviceId !== null && isId('device', deviceId)
     ? parts.deviceTokens.issue(deviceId satisfies DeviceId, session.subject_id)
     : ''
+}
+
+interface Refusal {
+  readonly refused: RefreshRefusalReason
+  /** To be left once the transaction, which has changed nothing, is over; null when it has been left in it. */
+  readonly event: NewEvent | null
+}
+
+function refusal(
+  context: RequestContext,
+  refused: RefreshRefusalReason,
+  session?: SessionRow,
+  counter?: number,
+): Refusal {
+  return { refused, event: refusedEvent(context, refused, session, counter) }
 }
 
 function refusedEvent(

@@ -8,15 +8,15 @@
  */
 import type { RequestContext, SessionTokens, User } from '../api.ts'
 import { GatebookError } from '../errors.ts'
+import type { REGISTRATION_REFUSAL_REASONS } from '../event/catalogue.ts'
 import type { NewEvent } from '../event/event.ts'
 import { checkGrant } from '../session/session-grant.ts'
 import type { Transaction } from '../store/transaction.ts'
-import type { Reservation } from '../throttle/throttle.ts'
 import { normalizeIdentifier } from '../user/identifier.ts'
 import { parseRole } from '../user/role.ts'
 import { lockSubject } from '../user/subject.ts'
 import { generateId } from '../util/id.ts'
-import { lockEvents, refusalData, throttled } from './attempt.ts'
+import { countAttempt } from './counted-attempt.ts'
 import { eventSource } from './event-source.ts'
 import type { FlowParts } from './parts.ts'
 import { collectClaims, startSession } from './start-session.ts'
@@ -31,40 +31,29 @@ export async function register(
   input: RegisterInput,
   context: RequestContext = {},
 ): Promise<SessionTokens> {
-  const { settings, store, throttle, identifiers } = parts
+  const { settings, store, identifiers } = parts
   const identifierKey = normalizeIdentifier(input.identifier)
   const source = eventSource(context, { kind: 'anonymous' })
-  const refuse = async (reason: string, more: Partial<NewEvent> = {}, reservation?: Reservation): Promise<void> => {
-    const event: NewEvent = {
-      ...source,
-      type: 'registration.refused',
-      outcome: 'denied',
-      reason,
-      identifier: identifiers.describe(input.identifier, identifierKey, reason === 'identifier-taken'),
-      ...more,
-    }
-    const locks = reservation === undefined ? [] : lockEvents(reservation, event)
-    await parts.refusals.append(event, locks)
-  }
+  const refusal = (reason: (typeof REGISTRATION_REFUSAL_REASONS)[number]): NewEvent => ({
+    ...source,
+    type: 'registration.refused',
+    outcome: 'denied',
+    reason,
+    identifier: identifiers.describe(input.identifier, identifierKey, reason === 'identifier-taken'),
+  })
   if (settings.registration === 'closed') {
-    await refuse('closed')
+    await parts.refusals.append(refusal('closed'))
     throw new GatebookError('ERR_REGISTRATION_CLOSED')
   }
   await parts.passwords.checkNew(input.password, identifierKey)
   const slot = parts.passwords.reserve()
   try {
-    const outcome = await throttle.reserve({ account: null, ip: source.network?.ip })
-    if ('refusal' in outcome) {
-      await refuse('throttled', refusalData(outcome.refusal))
-      throw throttled(outcome.refusal)
-    }
-    const { reservation } = outcome
+    const attempt = await countAttempt(parts, { account: null, ip: source.network?.ip }, refusal('throttled'))
     const now = settings.clock.now()
     const userId = generateId('user', now)
     const passwordHash = await parts.passwords.hash(input.password, slot)
     const grant = checkGrant()
     const prepared = {
-      profile: { id: userId, generation: 0, credentialVersion: 0, disabledAt: null, roles: [] },
       grant,
       roles: [],
       claims: await collectClaims(parts, { userId, roles: [] }, {}),
@@ -85,12 +74,12 @@ export async function register(
         )
         const subject = await lockSubject(tx, userId, now)
         const tokens = await startSession(parts, tx, subject, prepared)
-        await throttle.release(tx, reservation, 'withdrawn')
+        await attempt.release(tx, 'withdrawn')
         return tokens
       })
     } catch (error) {
       if (!store.traits.isUniqueViolation(error)) throw error
-      await refuse('identifier-taken', {}, reservation)
+      await attempt.fail(refusal('identifier-taken'))
       throw new GatebookError('ERR_IDENTIFIER_TAKEN')
     }
   } finally {

@@ -6,7 +6,6 @@ import { type CheckedGrant, checkClaims } from '../session/session-grant.ts'
 import { lockLiveSessions } from '../session/session-row.ts'
 import type { DeviceTable, SessionTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
-import type { Profile } from '../user/profile.ts'
 import type { LockedSubject } from '../user/subject.ts'
 import { type DeviceId, generateId } from '../util/id.ts'
 import { eventSource } from './event-source.ts'
@@ -14,7 +13,6 @@ import type { FlowParts } from './parts.ts'
 
 /** Everything about a session that needs the application or its roles, found out before the transaction begins. */
 export interface PreparedSession {
-  readonly profile: Profile
   readonly grant: CheckedGrant
   readonly roles: readonly string[]
   /** The application's claims for the first access token. */

@@ -115,7 +115,7 @@ export function toWireClaims(claims: AccessClaims): WireClaims {
     session_id: claims.sessionId,
     roles: [...claims.roles],
     claims: claims.claims,
-    expires_at: claims.expiresAt * 1000,
+    expires_at: claims.expiresAt,
   }
 }
 

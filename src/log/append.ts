@@ -1,6 +1,7 @@
 import type { Insertable } from 'kysely'
 import { type EncodedEvent, encodeEvent } from '../event/encode.ts'
 import type { MasterSecret } from '../secret/master-secret.ts'
+import { chunks } from '../store/chunks.ts'
 import type { EventTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { addressKey } from '../util/address.ts'
@@ -24,13 +25,14 @@ export function createEventLog({ clock, secret, onQueued }: EventLogOptions): Ev
       if (events.length === 0) return []
       const at = clock.now()
       const encoded = events.map((event) => encodeEvent(event, generateId('event', at), at))
-      if (tx.traits.queued) {
-        await insertQueued(tx, encoded, macKey)
-        tx.afterCommit(onQueued)
-      } else {
-        await tx.db.insertInto('gatebook_event').values(eventRows(encoded)).execute()
-        await insertEntries(tx, encoded, macKey)
+      for (const chunk of chunks(encoded)) {
+        if (tx.traits.queued) await insertQueued(tx, chunk, macKey)
+        else {
+          await tx.db.insertInto('gatebook_event').values(eventRows(chunk)).execute()
+          await insertEntries(tx, chunk, macKey)
+        }
       }
+      if (tx.traits.queued) tx.afterCommit(onQueued)
       return encoded.map(({ columns }) => columns.id)
     },
   }

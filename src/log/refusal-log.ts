@@ -91,7 +91,7 @@ export function createRefusalLog(store: Store, log: EventLog, clock: Clock): Ref
       const full = [...counted]
       if (full.length === 0) return
       const events = full.map(summarize)
-      const taken = full.map((bucket) => bucket.counts)
+      const taken = full.map(({ counts, countedFrom }) => ({ counts, countedFrom }))
       for (const bucket of full) bucket.counts = new Map()
       counted.clear()
       try {
@@ -99,7 +99,8 @@ export function createRefusalLog(store: Store, log: EventLog, clock: Clock): Ref
       } catch (error) {
         // They are not lost: the next flush takes them along.
         full.forEach((bucket, place) => {
-          for (const [reason, count] of taken[place]!)
+          bucket.countedFrom = taken[place]!.countedFrom
+          for (const [reason, count] of taken[place]!.counts)
             bucket.counts.set(reason, (bucket.counts.get(reason) ?? 0) + count)
           counted.add(bucket)
         })

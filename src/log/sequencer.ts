@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Diagnostics } from '../options.ts'
 import type { MasterSecret } from '../secret/master-secret.ts'
+import { chunks } from '../store/chunks.ts'
 import type { Store } from '../store/store.ts'
 import type { Transaction } from '../store/transaction.ts'
 import type { Clock } from '../util/clock.ts'
@@ -87,12 +88,14 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
     const leave = unknown.filter((number) => waits && !foreign.has(number)).slice(0, FOREIGN_ROWS - left.length)
     const rejected = unknown.filter((number) => !leave.includes(number))
     if (entries.length > 0) {
-      await tx.db.insertInto('gatebook_entry').values(entries).execute()
+      for (const chunk of chunks(entries)) await tx.db.insertInto('gatebook_entry').values(chunk).execute()
       await tx.db.updateTable('gatebook_log_state').set({ size: index }).where('id', '=', 1).execute()
-      await tx.db.deleteFrom('gatebook_queue').where('number', 'in', moved).execute()
+      for (const chunk of chunks(moved)) await tx.db.deleteFrom('gatebook_queue').where('number', 'in', chunk).execute()
     }
     if (rejected.length > 0) {
-      await tx.db.updateTable('gatebook_queue').set({ rejected_at: now }).where('number', 'in', rejected).execute()
+      for (const chunk of chunks(rejected)) {
+        await tx.db.updateTable('gatebook_queue').set({ rejected_at: now }).where('number', 'in', chunk).execute()
+      }
       tx.afterCommit(() =>
         diagnostics.error(
           { rejected },

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { link, open, readFile, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { GatebookError } from '../errors.ts'
 import type { Settings } from '../options.ts'
@@ -53,7 +53,7 @@ async function createSecretFile(path: string, settings: Settings, databaseHasSec
   }
   const text = randomBytes(32).toString('base64url')
   try {
-    await writeFile(path, `${text}\n`, { flag: 'wx', mode: 0o600 })
+    await writeWhole(path, `${text}\n`)
   } catch (error) {
     // Another process was quicker.
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return readFile(path, 'utf8')
@@ -67,6 +67,24 @@ async function createSecretFile(path: string, settings: Settings, databaseHasSec
     'A master secret was made. Keep it out of the repository and out of the backups of the database.',
   )
   return text
+}
+
+/** The file is there with all of its content or not at all, and is on the disk before anything is made with it. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
+  try {
+    const file = await open(draft, 'wx', 0o600)
+    try {
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    // Not a rename, which would replace what another process has put there.
+    await link(draft, path)
+  } finally {
+    await rm(draft, { force: true })
+  }
 }
 
 async function checkAgainstDatabase(

@@ -2,9 +2,10 @@ import type { SessionEndReason } from '../event/catalogue.ts'
 import type { NewEvent } from '../event/event.ts'
 import type { EventLog } from '../log/log.ts'
 import type { Settings } from '../options.ts'
+import { chunks } from '../store/chunks.ts'
 import type { Transaction } from '../store/transaction.ts'
-import { CLOCK_SKEW_SECONDS } from '../token/access.ts'
-import type { RevocationList } from './revocations.ts'
+import { CLOCK_SKEW_SECONDS } from '../token/claims.ts'
+import type { RevocationList } from '../token/revocations.ts'
 
 /** Who did it and from where; the rest of the event follows from the session. */
 export type EventSource = Pick<NewEvent, 'actor' | 'network' | 'requestId' | 'traceId'>
@@ -40,10 +41,12 @@ export function createSessionEnder(log: EventLog, revocations: RevocationList, s
       .map(({ id, access_expires_at }) => ({ id, forgetAt: Number(access_expires_at) + CLOCK_SKEW_SECONDS * 1000 }))
       .filter(({ forgetAt }) => forgetAt > at)
     if (rows.length === 0) return
-    await tx.db
-      .insertInto('gatebook_revocation')
-      .values(rows.map(({ id, forgetAt }) => ({ session_id: id, kind, generation, at, forget_at: forgetAt })))
-      .execute()
+    for (const chunk of chunks(rows)) {
+      await tx.db
+        .insertInto('gatebook_revocation')
+        .values(chunk.map(({ id, forgetAt }) => ({ session_id: id, kind, generation, at, forget_at: forgetAt })))
+        .execute()
+    }
     tx.afterCommit(() => {
       for (const { id, forgetAt } of rows) {
         revocations.note({ sessionId: id, ended: kind === 'ended', generation, forgetAt })
@@ -54,15 +57,10 @@ export function createSessionEnder(log: EventLog, revocations: RevocationList, s
   return {
     async end(tx, sessions, reason, source) {
       if (sessions.length === 0) return
-      await tx.db
-        .updateTable('gatebook_session')
-        .set({ ended_at: clock.now(), end_reason: reason })
-        .where(
-          'id',
-          'in',
-          sessions.map(({ id }) => id),
-        )
-        .execute()
+      const ended = { ended_at: clock.now(), end_reason: reason }
+      for (const chunk of chunks(sessions.map(({ id }) => id))) {
+        await tx.db.updateTable('gatebook_session').set(ended).where('id', 'in', chunk).execute()
+      }
       await revoke(tx, sessions, 'ended', 0)
       await log.append(
         tx,

@@ -1,6 +1,6 @@
 import type { SessionGrant } from '../api.ts'
 import { GatebookError } from '../errors.ts'
-import { isRegisteredClaim } from '../token/access.ts'
+import { isRegisteredClaim } from '../token/claims.ts'
 import { parseRole } from '../user/role.ts'
 
 const CLAIMS_BYTES = 2048
@@ -31,9 +31,11 @@ export function checkClaims(claims: Readonly<Record<string, unknown>>): Readonly
       detail: `claims must be a JSON object of at most ${CLAIMS_BYTES} bytes`,
     })
   }
-  const taken = Object.keys(claims).find(isRegisteredClaim)
+  // The copy is what counts: `toJSON` can make anything of the original.
+  const copy = JSON.parse(text) as Record<string, unknown>
+  const taken = Object.keys(copy).find(isRegisteredClaim)
   if (taken !== undefined) throw new GatebookError('ERR_CLAIMS_INVALID', { members: { claim: taken } })
-  return JSON.parse(text) as Record<string, unknown>
+  return copy
 }
 
 /** Undefined for what JSON cannot hold: a bigint, a circle. */

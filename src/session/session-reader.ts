@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Session } from '../api.ts'
 import type { Store } from '../store/store.ts'
+import type { Clock } from '../util/clock.ts'
 import { isId } from '../util/id.ts'
 import { toSession } from './session-row.ts'
 
@@ -12,7 +13,7 @@ export interface SessionReader {
   list(userId: string): Promise<readonly Session[]>
 }
 
-export function createSessionReader(store: Store): SessionReader {
+export function createSessionReader(store: Store, clock: Clock): SessionReader {
   return {
     async find(sessionId) {
       if (!isId('session', sessionId)) return null
@@ -28,6 +29,8 @@ export function createSessionReader(store: Store): SessionReader {
           .selectAll()
           .where('subject_id', '=', userId)
           .where('ended_at', 'is', null)
+          // Time ends a session; the sweep only writes it down.
+          .where('expires_at', '>', clock.now())
           .orderBy('created_at', 'desc')
           .orderBy('id', 'desc')
           .limit(sql.lit(LIST_LIMIT))

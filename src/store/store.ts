@@ -18,8 +18,8 @@ export interface Store {
   /**
    * The application's own open transaction: a connection of the driver (`pg`, `mysql2`, `node:sqlite`, better-sqlite3) or a
    * Kysely transaction. Nobody here learns whether it commits, so `afterCommit` runs at once and is good for hints only.
-   * Throws ERR_TRANSACTION_UNKNOWN for anything else.
+   * Throws ERR_TRANSACTION_UNKNOWN for anything else, and for a connection that is in no transaction.
    */
-  adopt(hostTransaction: object): Transaction
+  adopt(hostTransaction: object): Promise<Transaction>
   close(): Promise<void>
 }

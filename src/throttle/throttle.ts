@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { type Insertable, type RawBuilder, sql } from 'kysely'
 import type { Settings } from '../options.ts'
 import type { MasterSecret } from '../secret/master-secret.ts'
+import { chunks } from '../store/chunks.ts'
 import { ifAbsent } from '../store/insert-if-absent.ts'
 import type { Store } from '../store/store.ts'
 import type { ThrottleTable } from '../store/tables.ts'
@@ -52,6 +53,8 @@ export interface Throttle {
 }
 
 const FORGET_BATCH = 500
+/** Of a row that was unlocked, that is removed, a moment ago. */
+const UNTOUCHED: Counter = { failures: 0, windowAt: 0, freeAt: 0 }
 
 export function createThrottle(store: Store, secret: MasterSecret, settings: Settings): Throttle {
   const key = secret.deriveCurrentKey('throttle')
@@ -130,7 +133,7 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
           await insertMissing(tx, missing, now)
           counters = await readCounters(tx, keys)
         }
-        const verdicts = keys.map(({ id, scope }) => countAttempt(scope, counters.get(id)!, now, settings))
+        const verdicts = keys.map(({ id, scope }) => countAttempt(scope, counters.get(id) ?? UNTOUCHED, now, settings))
         const waits = verdicts.map(({ waitMilliseconds }) => waitMilliseconds)
         const longest = Math.max(...waits)
         if (longest > 0) {
@@ -198,17 +201,12 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
           .execute(),
       )
       if (stale.length === 0) return false
-      await store.transaction(({ db }) =>
-        db
-          .deleteFrom('gatebook_throttle')
-          .where(
-            'id',
-            'in',
-            stale.map(({ id }) => id),
-          )
-          .where('updated_at', '<', before)
-          .execute(),
-      )
+      const ids = stale.map(({ id }) => id)
+      await store.transaction(async ({ db }) => {
+        for (const chunk of chunks(ids)) {
+          await db.deleteFrom('gatebook_throttle').where('id', 'in', chunk).where('updated_at', '<', before).execute()
+        }
+      })
       return stale.length === FORGET_BATCH
     },
   }

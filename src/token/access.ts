@@ -1,13 +1,12 @@
 import type { AccessClaims } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import type { Settings } from '../options.ts'
-import type { RevocationList } from '../session/revocations.ts'
-import { generateId, isId } from '../util/id.ts'
-import { refused, signAccessJwt, verifyAccessJwt } from './jwt.ts'
-import type { KeyRing } from './signing-key.ts'
 
-/** Tolerated difference between clocks, in seconds. */
-export const CLOCK_SKEW_SECONDS = 60
+import { generateId, isId } from '../util/id.ts'
+import { CLOCK_SKEW_SECONDS } from './claims.ts'
+import { refused, signAccessJwt, verifyAccessJwt } from './jwt.ts'
+import type { RevocationList } from './revocations.ts'
+import type { KeyRing } from './signing-key.ts'
 
 export interface AccessSubject {
   readonly userId: string
@@ -37,15 +36,6 @@ export interface AccessTokens {
   verifyIgnoringEnd(token: string): Promise<AccessClaims>
 }
 
-const REGISTERED = new Set([
-  ...['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'client_id', 'sid', 'gen', 'auth_time', 'roles'],
-  ...['scope', 'cnf', 'act', 'azp', 'acr', 'amr', 'typ', 'events', '__proto__'],
-])
-
-export function isRegisteredClaim(name: string): boolean {
-  return REGISTERED.has(name)
-}
-
 export function createAccessTokens(keys: KeyRing, revocations: RevocationList, settings: Settings): AccessTokens {
   const { issuer, audience, clientId, clock, accessTokenSeconds, accessTokenMaxBytes } = settings
 
@@ -71,9 +61,9 @@ export function createAccessTokens(keys: KeyRing, revocations: RevocationList, s
         claims: Object.assign(Object.create(null), claims),
         tokenId: jti,
         clientId: client,
-        authTime,
-        issuedAt: iat,
-        expiresAt: exp,
+        authenticatedAt: authTime * 1000,
+        issuedAt: iat * 1000,
+        expiresAt: exp * 1000,
       },
       generation: gen,
     }
@@ -86,6 +76,7 @@ export function createAccessTokens(keys: KeyRing, revocations: RevocationList, s
       const tokenId = generateId('token', now)
       const token = signAccessJwt(
         {
+          ...claims,
           iss: issuer,
           sub: userId,
           aud: audience,
@@ -97,7 +88,6 @@ export function createAccessTokens(keys: KeyRing, revocations: RevocationList, s
           iat,
           exp: iat + accessTokenSeconds,
           roles,
-          ...claims,
         },
         keys.signingKey(),
       )
@@ -111,7 +101,7 @@ export function createAccessTokens(keys: KeyRing, revocations: RevocationList, s
 
     async verify(token) {
       const { claims, generation } = await check(token)
-      if (claims.expiresAt <= clock.now() / 1000) throw new GatebookError('ERR_TOKEN_EXPIRED')
+      if (claims.expiresAt <= clock.now()) throw new GatebookError('ERR_TOKEN_EXPIRED')
       const revocation = revocations.find(claims.sessionId)
       if (revocation?.ended === true) throw new GatebookError('ERR_TOKEN_REVOKED')
       if (revocation !== null && generation < revocation.generation) throw new GatebookError('ERR_TOKEN_STALE')

@@ -1,12 +1,9 @@
 import { createHmac } from 'node:crypto'
 import { GatebookError } from '../errors.ts'
 import type { IdentifierView } from '../event/event.ts'
-import { CAPS, maskEmail } from '../event/redact.ts'
+import { CAPS, isPrintable, maskEmail } from '../event/redact.ts'
 import type { MasterSecret } from '../secret/master-secret.ts'
 import { encodeBase64url } from '../util/base64url.ts'
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this refuses
-const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/
 
 /**
  * The key under which an identifier is found: NFKC, lower case, without white space at the ends. It stands beside the
@@ -14,7 +11,7 @@ const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u
  * Throws ERR_IDENTIFIER_INVALID.
  */
 export function normalizeIdentifier(typed: string): string {
-  if (typed.length > CAPS.identifier || !typed.isWellFormed() || FORBIDDEN.test(typed)) {
+  if (typed.length > CAPS.identifier || !isPrintable(typed)) {
     throw new GatebookError('ERR_IDENTIFIER_INVALID')
   }
   const key = typed.normalize('NFKC').toLowerCase().normalize('NFKC').trim()

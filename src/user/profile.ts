@@ -38,17 +38,29 @@ export async function readProfile(store: Store, subjectId: string): Promise<Prof
   }
 }
 
-/** One statement, so that password, state and roles belong to one instant. Null when nobody has this identifier. */
+/** The id that is looked up for a name that nobody has. */
+const NOBODY = 'usr_nobody'
+
+/**
+ * One statement, so that password, state and roles belong to one instant. Null when nobody has this identifier; every table
+ * is searched nevertheless, because the time must not tell.
+ */
 export async function findLoginProfile(
   store: Store,
   by: { readonly identifierKey: string } | { readonly userId: string },
 ): Promise<LoginProfile | null> {
   const rows = await store.read((db) => {
-    const query = db
-      .selectFrom('gatebook_user')
-      .innerJoin('gatebook_credential', 'gatebook_credential.user_id', 'gatebook_user.id')
-      .innerJoin('gatebook_subject', 'gatebook_subject.id', 'gatebook_user.id')
-      .leftJoin('gatebook_role', 'gatebook_role.subject_id', 'gatebook_user.id')
+    const found = db.selectFrom('gatebook_user').select('gatebook_user.id')
+    const one =
+      'userId' in by
+        ? found.where('gatebook_user.id', '=', by.userId)
+        : found.where('gatebook_user.identifier_key', '=', by.identifierKey)
+    return db
+      .selectFrom(db.selectNoFrom((eb) => eb.fn.coalesce(one, eb.val(NOBODY)).as('id')).as('who'))
+      .leftJoin('gatebook_user', 'gatebook_user.id', 'who.id')
+      .leftJoin('gatebook_credential', 'gatebook_credential.user_id', 'who.id')
+      .leftJoin('gatebook_subject', 'gatebook_subject.id', 'who.id')
+      .leftJoin('gatebook_role', 'gatebook_role.subject_id', 'who.id')
       .select([
         'gatebook_user.id',
         'gatebook_user.identifier',
@@ -57,19 +69,18 @@ export async function findLoginProfile(
       ])
       .select(['gatebook_subject.generation', 'gatebook_subject.credential_version', 'gatebook_subject.disabled_at'])
       .orderBy('gatebook_role.role')
-    return 'userId' in by
-      ? query.where('gatebook_user.id', '=', by.userId).execute()
-      : query.where('gatebook_user.identifier_key', '=', by.identifierKey).execute()
+      .execute()
   })
-  const first = rows[0]
-  if (first === undefined) return null
+  const { id, identifier, password_hash: passwordHash, generation, credential_version: credentialVersion } = rows[0]!
+  if (id === null || identifier === null || passwordHash === null) return null
+  if (generation === null || credentialVersion === null) return null
   return {
-    id: first.id,
-    identifier: first.identifier,
-    passwordHash: first.password_hash,
-    generation: first.generation,
-    credentialVersion: first.credential_version,
-    disabledAt: instantOf(first.disabled_at),
+    id,
+    identifier,
+    passwordHash,
+    generation,
+    credentialVersion,
+    disabledAt: instantOf(rows[0]!.disabled_at),
     roles: rows.flatMap(({ role }) => (role === null ? [] : [role])),
   }
 }

@@ -78,10 +78,12 @@ function tapPostgres(url: string, taps: Taps): Opened {
           return result
         },
         release: (destroy) => client.release(destroy),
+        on: (event, listener) => client.on(event, listener),
       }
     },
     end: () => pool.end(),
-    on: (event, listener) => pool.on(event, listener),
+    on: (event: string, listener: (subject: never) => void) => pool.on(event as 'error', listener as () => void),
+    off: (event, listener) => pool.off(event, listener as never),
   }
   return { dialect: postgres(tapped), close: () => pool.end() }
 }

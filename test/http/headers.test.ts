@@ -151,9 +151,9 @@ describe('a path', () => {
   test('of the admin API and of operations is there only when it is switched on', async () => {
     const bare = await openGate({ adminPath: '', operationsPath: '/ops' })
     for (const path of ['/admin/api/events', '/api/events', '/healthz']) {
-      expect([bare.claims(path), (await call(bare, `GET ${path}`)).status]).toEqual([false, 404])
+      expect([bare.handles(path), (await call(bare, `GET ${path}`)).status]).toEqual([false, 404])
     }
-    expect([bare.claims('/ops/healthz'), (await call(bare, 'GET /ops/healthz')).status]).toEqual([true, 200])
+    expect([bare.handles('/ops/healthz'), (await call(bare, 'GET /ops/healthz')).status]).toEqual([true, 200])
     await bare.close()
   })
 })

@@ -77,7 +77,15 @@ export const authRoutes: readonly Route[] = [
     body: z.strictObject({ refresh_token: z.string().optional() }),
     bodyOptional: true,
     responses: { 204: null },
-    errors: ['ERR_TOKEN_MISSING', 'ERR_TOKEN_INVALID', 'ERR_TOKEN_EXPIRED', 'ERR_TOKEN_REVOKED', 'ERR_REFRESH_INVALID'],
+    errors: [
+      'ERR_TOKEN_MISSING',
+      'ERR_TOKEN_INVALID',
+      'ERR_TOKEN_EXPIRED',
+      'ERR_TOKEN_REVOKED',
+      'ERR_REFRESH_INVALID',
+      'ERR_REFRESH_EXPIRED',
+      'ERR_REFRESH_SUPERSEDED',
+    ],
     async handle({ gate, authorization, query: { scope }, body, context }) {
       const accessToken = parseBearer(authorization)
       const refreshToken = body?.refresh_token

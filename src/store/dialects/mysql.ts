@@ -97,6 +97,8 @@ async function openPool(url: string, connectionLimit: number): Promise<MysqlPool
       connectTimeout: 10_000,
       charset: 'utf8mb4',
       enableKeepAlive: true,
+      // Of 16,382 that a server keeps for everybody.
+      maxPreparedStatements: 200,
     }) as unknown as MysqlPool
   } catch (error) {
     throw new GatebookError('ERR_DATABASE', {
@@ -108,7 +110,7 @@ async function openPool(url: string, connectionLimit: number): Promise<MysqlPool
 
 const RETRYABLE = new Set([1213, 1205, 1020])
 const UNAVAILABLE =
-  /^(PROTOCOL_CONNECTION_LOST|PROTOCOL_SEQUENCE_TIMEOUT|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ER_SERVER_SHUTDOWN|ER_CON_COUNT_ERROR|ER_CONNECTION_KILLED|ER_QUERY_INTERRUPTED)$/
+  /^(PROTOCOL_CONNECTION_LOST|PROTOCOL_SEQUENCE_TIMEOUT|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ER_SERVER_SHUTDOWN|ER_CON_COUNT_ERROR|ER_CONNECTION_KILLED|ER_QUERY_INTERRUPTED|ER_ACCESS_DENIED_ERROR|ER_DBACCESS_DENIED_ERROR|ER_BAD_DB_ERROR)$/
 
 const traits: DialectTraits = {
   name: 'mysql',

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -19,6 +20,8 @@ export interface PostgresPool {
   connect(): Promise<PostgresClient>
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'connect', listener: (client: PostgresClient) => void): unknown
+  off(event: 'connect', listener: (client: PostgresClient) => void): unknown
 }
 
 export interface PostgresClient {
@@ -28,6 +31,7 @@ export interface PostgresClient {
     rows: unknown[]
   }>
   release(destroy?: boolean): void
+  on(event: 'error', listener: (error: Error) => void): unknown
 }
 
 export interface PostgresOptions {
@@ -106,7 +110,8 @@ function parseBytea(text: string): Buffer {
   return Buffer.from(text.slice(2), 'hex')
 }
 
-const UNAVAILABLE = /^(08|57P0|53300|58)/
+/** Connection, resources, shutdown, system; and a server that lets us in no more: 28, 3D. */
+const UNAVAILABLE = /^(08|28|3D|57P0|53300|58)/
 const UNAVAILABLE_NODE = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
 
 const traits: DialectTraits = {
@@ -137,6 +142,8 @@ class PostgresDriver implements Driver {
   constructor(pool: PostgresPool, prepared: boolean) {
     this.#pool = pool
     this.#prepared = prepared
+    // A server that goes down can greet and take leave in one packet, before anybody has been given the client.
+    pool.on('connect', listenToErrors)
   }
 
   async init(): Promise<void> {}
@@ -161,19 +168,36 @@ class PostgresDriver implements Driver {
     await connection.executeQuery(CompiledQuery.raw('rollback'))
   }
 
-  async destroy(): Promise<void> {}
+  async destroy(): Promise<void> {
+    this.#pool.off('connect', listenToErrors)
+  }
 }
 
 const NAMES_KEPT = 500
 const names = new Map<string, string>()
 
-/** Undefined, so that the statement is not kept by the server, for long ones and once there are very many. */
+/**
+ * Undefined, so that the statement is not kept by the server, for long ones and once there are very many. The name follows
+ * from the text: two copies of this module may share one pool.
+ */
 function nameOf({ sql, parameters }: CompiledQuery): string | undefined {
   const kept = names.get(sql)
   if (kept !== undefined || parameters.length === 0 || sql.length > 4096 || names.size >= NAMES_KEPT) return kept
-  const name = `gatebook_${names.size}`
+  const name = `gatebook_${createHash('sha256').update(sql).digest('base64url').slice(0, 22)}`
   names.set(sql, name)
   return name
+}
+
+const listening = new WeakSet<PostgresClient>()
+
+/**
+ * The pool listens to idle clients only, and an error event that nobody listens to ends the process. Once for each client
+ * and for good: the server's last word may come after the client has been given back.
+ */
+function listenToErrors(client: PostgresClient): void {
+  if (listening.has(client)) return
+  listening.add(client)
+  client.on('error', () => {})
 }
 
 class PostgresConnection implements DatabaseConnection {
@@ -184,6 +208,7 @@ class PostgresConnection implements DatabaseConnection {
   constructor(client: PostgresClient, prepared: boolean) {
     this.#client = client
     this.#prepared = prepared
+    listenToErrors(client)
   }
 
   release(): void {

@@ -59,10 +59,12 @@ export class SqliteDriver implements Driver {
   async releaseConnection(): Promise<void> {}
 
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    // From the place in the line on: those behind somebody who waited in vain must not wait as long once more.
+    const giveUpAt = performance.now() + BUSY_MILLISECONDS
     await this.#enter()
     try {
       if (this.#pending.length > 0) this.#writer.exec('savepoint gatebook')
-      else await this.#beginImmediate()
+      else await this.#beginImmediate(giveUpAt)
     } catch (error) {
       this.#leave()
       throw error
@@ -126,9 +128,8 @@ export class SqliteDriver implements Driver {
     }
   }
 
-  async #beginImmediate(): Promise<void> {
+  async #beginImmediate(giveUpAt: number): Promise<void> {
     // IMMEDIATE: a transaction that began by reading could not become a writer once another process has written.
-    const giveUpAt = performance.now() + BUSY_MILLISECONDS
     for (let wait = 1; ; wait = Math.min(wait * 2, 50)) {
       try {
         this.#writer.exec('begin immediate')

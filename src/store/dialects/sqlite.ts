@@ -18,8 +18,8 @@ export function sqlite(pathOrHandle: string | SqliteHandle): Dialect {
     name: 'sqlite',
     location: owned ? `sqlite:${pathOrHandle}` : 'sqlite (handle of the application)',
     async connect() {
-      const writer = owned ? await openFile(pathOrHandle) : pathOrHandle
-      const reader = owned && !isPrivate(pathOrHandle) ? await openFile(pathOrHandle) : null
+      const writer = owned ? await openFile(pathOrHandle, WRITER_BUSY_MILLISECONDS) : pathOrHandle
+      const reader = owned && !isPrivate(pathOrHandle) ? await openFile(pathOrHandle, OPENING_BUSY_MILLISECONDS) : null
       const kysely = createKysely(new SqliteDriver(writer, reader))
       return {
         kysely,
@@ -50,12 +50,17 @@ function isHandle(connection: object): connection is SqliteHandle {
   return 'exec' in connection && 'prepare' in connection
 }
 
+/** Two processes that open a new file at once wait for each other; so does what the migrator writes outside transactions. */
+const OPENING_BUSY_MILLISECONDS = 5000
+/** The driver waits for another process's writer by itself, without blocking this process. */
+const WRITER_BUSY_MILLISECONDS = 20
+
 /** A database that only one handle sees. */
 function isPrivate(path: string): boolean {
   return path === ':memory:' || path === ''
 }
 
-async function openFile(path: string): Promise<SqliteHandle> {
+async function openFile(path: string, busyMilliseconds: number): Promise<SqliteHandle> {
   // Built in from Node 22.13 on; the package has the same interface for Node 20.
   const builtIn = process.getBuiltinModule?.('node:sqlite' as never) as SqliteModule | undefined
   const { DatabaseSync } = builtIn ?? ((await import('@photostructure/sqlite')) as unknown as SqliteModule)
@@ -64,12 +69,11 @@ async function openFile(path: string): Promise<SqliteHandle> {
     if (!isPrivate(path)) closeSync(openSync(path, 'a', 0o600))
     const handle = new DatabaseSync(path)
     // While two processes open a new file at once, switching to WAL needs the lock.
-    handle.exec('PRAGMA busy_timeout = 5000')
+    handle.exec(`PRAGMA busy_timeout = ${OPENING_BUSY_MILLISECONDS}`)
     handle.exec('PRAGMA journal_mode = WAL')
     handle.exec('PRAGMA synchronous = FULL')
     handle.exec('PRAGMA secure_delete = ON')
-    // From here on the driver waits for another process's writer without blocking this process.
-    handle.exec('PRAGMA busy_timeout = 20')
+    handle.exec(`PRAGMA busy_timeout = ${busyMilliseconds}`)
     return handle
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error)
@@ -90,7 +94,8 @@ const traits: DialectTraits = {
   queued: false,
   conflictClause: 'on-conflict',
   insertsInWith: false,
-  isRetryable: isBusy,
+  // The driver has waited for the other writer already.
+  isRetryable: () => false,
   isUniqueViolation: (error) => /UNIQUE constraint failed|PRIMARY KEY constraint/i.test(messageOf(error)),
   isUnavailable: (error) =>
     isBusy(error) ||

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Kysely } from 'kysely'
+import { CompiledQuery, type Kysely } from 'kysely'
 import { GatebookError } from '../../errors.ts'
-import type { OpenDatabase } from '../dialect.ts'
+import type { DialectName, OpenDatabase } from '../dialect.ts'
 import type { Store } from '../store.ts'
 import type { Tables } from '../tables.ts'
 
@@ -48,11 +48,12 @@ export function createSqlStore(database: OpenDatabase): Store {
       }
     },
 
-    adopt(hostTransaction) {
+    async adopt(hostTransaction) {
       const db = isKyselyTransaction(hostTransaction)
-        ? (hostTransaction as unknown as Kysely<Tables>)
+        ? adoptKysely(hostTransaction, traits.name)
         : database.adopt(hostTransaction)
       if (db === null) throw new GatebookError('ERR_TRANSACTION_UNKNOWN', { detail: `the database is ${traits.name}` })
+      if (!isKyselyTransaction(hostTransaction)) await requireOpenTransaction(db, traits.name)
       return { db, traits, afterCommit: (run) => run() }
     },
 
@@ -62,5 +63,36 @@ export function createSqlStore(database: OpenDatabase): Store {
 
 /** By its shape, because the application may have another copy of Kysely. */
 function isKyselyTransaction(value: object): boolean {
-  return 'isTransaction' in value && value.isTransaction === true && 'withTables' in value
+  return 'isTransaction' in value && value.isTransaction === true && 'withoutPlugins' in value
+}
+
+/** Without the application's plugins, which may rename columns; null when it is another engine's. */
+function adoptKysely(transaction: object, engine: DialectName): Kysely<Tables> | null {
+  const db = (transaction as Kysely<Tables>).withoutPlugins()
+  const adapter = db.getExecutor().adapter.constructor.name.toLowerCase()
+  const others = (['sqlite', 'postgres', 'mysql'] as const).filter((name) => name !== engine)
+  return others.some((name) => adapter.includes(name)) ? null : db
+}
+
+/**
+ * Two statements that commit by themselves could leave an event without its leaf. Asked by what each engine refuses: a
+ * savepoint outside a transaction, or on SQLite, where a savepoint would begin one, a transaction inside of one.
+ */
+async function requireOpenTransaction(db: Kysely<Tables>, engine: DialectName): Promise<void> {
+  const run = (sql: string) => db.executeQuery(CompiledQuery.raw(sql))
+  if (engine === 'sqlite') {
+    const began = await run('begin').then(
+      () => true,
+      () => false,
+    )
+    if (!began) return
+    await run('rollback')
+    throw new GatebookError('ERR_TRANSACTION_UNKNOWN', { detail: 'the connection is in no transaction' })
+  }
+  try {
+    await run('savepoint gatebook')
+    await run('release savepoint gatebook')
+  } catch (cause) {
+    throw new GatebookError('ERR_TRANSACTION_UNKNOWN', { cause, detail: 'the connection is in no usable transaction' })
+  }
 }

@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely'
 import { sql } from 'kysely'
+import { chunks } from '../store/chunks.ts'
 import type { Store } from '../store/store.ts'
 import type { RevocationTable } from '../store/tables.ts'
 import type { Clock } from '../util/clock.ts'
@@ -107,7 +108,9 @@ export function createRevocationList(store: Store, clock: Clock): RevocationList
       )
       if (rows.length === 0) return false
       const seqs = rows.map(({ seq }) => Number(seq))
-      await store.transaction(({ db }) => db.deleteFrom('gatebook_revocation').where('seq', 'in', seqs).execute())
+      await store.transaction(async ({ db }) => {
+        for (const chunk of chunks(seqs)) await db.deleteFrom('gatebook_revocation').where('seq', 'in', chunk).execute()
+      })
       return rows.length === BATCH
     },
 

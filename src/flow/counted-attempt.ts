@@ -1,0 +1,54 @@
+import { GatebookError } from '../errors.ts'
+import type { NewEvent } from '../event/event.ts'
+import type { Transaction } from '../store/transaction.ts'
+import type { AttemptSource, Reservation } from '../throttle/throttle.ts'
+import type { FlowParts } from './parts.ts'
+
+/** An attempt that counts as a failure until it succeeds. */
+export interface CountedAttempt {
+  /** Leaves the refusal, and `throttle.locked` for each counter whose last free failure this was. */
+  fail(refusal: NewEvent): Promise<void>
+  /** The same in a transaction that has found the reason. */
+  failIn(tx: Transaction, refusal: NewEvent): Promise<void>
+  /** Takes the failure back where nothing came of the attempt for a reason that is not the caller's. */
+  withdraw(): Promise<void>
+  /** Takes the failure back. Last in its transaction: others wait for the row of their address. */
+  release(tx: Transaction, outcome: 'succeeded' | 'withdrawn'): Promise<void>
+}
+
+/**
+ * Counts an attempt before anything is looked at. When it is refused, leaves `refusal` (its reason is `throttled`) and
+ * throws ERR_THROTTLED.
+ */
+export async function countAttempt(
+  parts: FlowParts,
+  source: AttemptSource,
+  refusal: NewEvent,
+): Promise<CountedAttempt> {
+  const { throttle, refusals, log } = parts
+  const outcome = await throttle.reserve(source)
+  if ('refusal' in outcome) {
+    const { scope, retryAfterSeconds } = outcome.refusal
+    await refusals.append({ ...refusal, data: { scope, retry_after: retryAfterSeconds } })
+    throw new GatebookError('ERR_THROTTLED', { retryAfterSeconds })
+  }
+  const { reservation } = outcome
+  return {
+    fail: (event) => refusals.append(event, lockEvents(reservation, event)),
+    async failIn(tx, event) {
+      await log.append(tx, [event, ...lockEvents(reservation, event)])
+    },
+    withdraw: () => parts.store.transaction((tx) => throttle.release(tx, reservation, 'withdrawn')),
+    release: (tx, how) => throttle.release(tx, reservation, how),
+  }
+}
+
+function lockEvents({ locks }: Reservation, refusal: NewEvent): NewEvent[] {
+  const { reason: _reason, data: _data, ...rest } = refusal
+  return locks.map(({ scope, until }) => ({
+    ...rest,
+    type: 'throttle.locked',
+    outcome: 'success',
+    data: { scope, until },
+  }))
+}

@@ -1,0 +1,80 @@
+import type { RequestContext, SessionTokens } from '../api.ts'
+import { GatebookError, isGatebookError } from '../errors.ts'
+import type { LoginFailureReason } from '../event/catalogue.ts'
+import type { NewEvent } from '../event/event.ts'
+import type { CheckedGrant } from '../session/session-grant.ts'
+import type { Transaction } from '../store/transaction.ts'
+import { type Profile, readProfile } from '../user/profile.ts'
+import { type LockedSubject, lockSubject } from '../user/subject.ts'
+import type { DeviceId } from '../util/id.ts'
+import type { CountedAttempt } from './counted-attempt.ts'
+import type { FlowParts } from './parts.ts'
+import { collectClaims, mergeRoles, startSession } from './start-session.ts'
+
+export interface LogInInput {
+  /** As it was when the user was found to be who they say; a password that has changed since does not log in. */
+  readonly profile: Profile
+  readonly grant: CheckedGrant
+  readonly context: RequestContext
+  readonly knownDeviceId: DeviceId | null
+  readonly loginEvent: Pick<NewEvent, 'identifier' | 'data'>
+  readonly failure: (reason: LoginFailureReason) => NewEvent
+  /** Null where nothing was counted. */
+  readonly attempt: CountedAttempt | null
+  readonly rehash?: ((tx: Transaction) => Promise<void>) | undefined
+}
+
+/**
+ * The end of every successful log-in: asks the application for its claims, locks the subject, starts the session. Leaves
+ * what `startSession` leaves, or `login.failed` when the user has been disabled or has another password by now; then it
+ * throws ERR_LOGIN_REFUSED.
+ */
+export async function logIn(parts: FlowParts, input: LogInInput): Promise<SessionTokens> {
+  try {
+    return await startWithCurrentRoles(parts, input)
+  } catch (error) {
+    // Whatever failed (the application's claims, a token that grew too large), the password was right.
+    if (!isGatebookError(error, 'ERR_LOGIN_REFUSED') && !isGatebookError(error, 'ERR_UNAVAILABLE')) {
+      await input.attempt?.withdraw()
+    }
+    throw error
+  }
+}
+
+async function startWithCurrentRoles(parts: FlowParts, input: LogInInput): Promise<SessionTokens> {
+  const { store, log, settings } = parts
+  const { profile, grant, attempt } = input
+  for (let current = profile; ; current = await readProfile(store, profile.id)) {
+    const roles = mergeRoles(current.roles, grant.roles)
+    const prepared = {
+      grant,
+      roles,
+      claims: await collectClaims(parts, { userId: profile.id, roles }, grant.claims),
+      knownDeviceId: input.knownDeviceId,
+      context: input.context,
+      loginEvent: input.loginEvent,
+    }
+    const result = await store.transaction(async (tx) => {
+      const subject = await lockSubject(tx, profile.id, settings.clock.now())
+      const reason = refusalOf(subject, profile)
+      if (reason !== null) {
+        if (attempt === null) await log.append(tx, [input.failure(reason)])
+        else await attempt.failIn(tx, input.failure(reason))
+        return 'refused'
+      }
+      // The roles are other ones by now; they have to be read again, and the application asked again.
+      if (subject.generation !== current.generation) return 'changed'
+      await input.rehash?.(tx)
+      const tokens = await startSession(parts, tx, subject, prepared)
+      await attempt?.release(tx, 'succeeded')
+      return tokens
+    })
+    if (result === 'refused') throw new GatebookError('ERR_LOGIN_REFUSED')
+    if (result !== 'changed') return result
+  }
+}
+
+function refusalOf(subject: LockedSubject, checked: Profile): LoginFailureReason | null {
+  if (subject.disabledAt !== null) return 'disabled'
+  return subject.credentialVersion === checked.credentialVersion ? null : 'wrong-password'
+}

@@ -1,0 +1,16 @@
+/** Largest chunk; a power of two. */
+const CHUNK_MAX = 256
+
+/**
+ * Splits a list into chunks whose lengths are powers of two. Servers keep each statement that they have prepared, and a
+ * statement with a list has a text for each length of the list: so there are nine texts and not hundreds.
+ */
+export function chunks<T>(items: readonly T[]): readonly (readonly T[])[] {
+  const parts: T[][] = []
+  for (let at = 0, size = CHUNK_MAX; at < items.length; ) {
+    while (size > items.length - at) size /= 2
+    parts.push(items.slice(at, at + size))
+    at += size
+  }
+  return parts
+}
