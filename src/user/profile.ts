@@ -1,4 +1,5 @@
 import type { Store } from '../store/store.ts'
+import type { Transaction } from '../store/transaction.ts'
 
 /** What is known about a subject before a session is started or continued. */
 export interface Profile {
