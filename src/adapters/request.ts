@@ -7,14 +7,18 @@ export type NodeRequest = IncomingMessage & { readonly body?: unknown }
 const FORBIDDEN = /^(?:CONNECT|TRACE|TRACK)$/i
 
 /**
- * Path and query of a request target in its normal form; null for `*` and what is no target at all. The host is never
- * looked at, since the client chooses it.
+ * Path and query of a request target; null for `*`, for what is no target at all and for a path that is not in its normal
+ * form. The host is never looked at, since the client chooses it.
  */
 export function targetOf(request: IncomingMessage): URL | null {
   const target = request.url ?? ''
   // Never `new URL(target, origin)`, for which `//x/y` is another host.
   const url = target.startsWith('/') ? `http://localhost${target}` : target
-  return /^https?:\/\//.test(url) && URL.canParse(url) ? new URL(url) : null
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) return null
+  const parsed = new URL(url)
+  const [path] = url.replace(/^https?:\/\/[^/?#]*/, '').split(/[?#]/, 1)
+  // Dots and backslashes that the parser resolves: whoever filters paths in front of us did not see this one.
+  return parsed.pathname === (path || '/') ? parsed : null
 }
 
 /** The same request for a fetch handler. The body is streamed, or taken from `body` where somebody has read it already. */

@@ -10,6 +10,8 @@ export interface CountedAttempt {
   fail(refusal: NewEvent): Promise<void>
   /** The same in a transaction that has found the reason. */
   failIn(tx: Transaction, refusal: NewEvent): Promise<void>
+  /** For a success that stays counted: `throttle.locked` where it was the last one. `about` tells who and from where. */
+  keepIn(tx: Transaction, about: NewEvent): Promise<void>
   /** Takes the failure back where nothing came of the attempt for a reason that is not the caller's. */
   withdraw(): Promise<void>
   /** Takes the failure back. Last in its transaction: others wait for the row of their address. */
@@ -37,6 +39,9 @@ export async function countAttempt(
     fail: (event) => refusals.append(event, lockEvents(reservation, event)),
     async failIn(tx, event) {
       await log.append(tx, [event, ...lockEvents(reservation, event)])
+    },
+    async keepIn(tx, about) {
+      await log.append(tx, lockEvents(reservation, about))
     },
     withdraw: () => parts.store.transaction((tx) => throttle.release(tx, reservation, 'withdrawn')),
     release: (tx, how) => throttle.release(tx, reservation, how),

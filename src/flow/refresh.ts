@@ -14,7 +14,7 @@ import { lockSession, type SessionRow } from '../session/session-row.ts'
 import type { SessionTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import type { RefreshTokenContent } from '../token/refresh.ts'
-import { readProfile } from '../user/profile.ts'
+import { readGeneration, readProfile } from '../user/profile.ts'
 import { type DeviceId, isId } from '../util/id.ts'
 import { eventSource } from './event-source.ts'
 import type { FlowParts } from './parts.ts'
@@ -47,11 +47,17 @@ export async function refresh(
     await parts.refusals.append(refusedEvent(context, 'invalid'))
     throw new GatebookError(CODES.invalid)
   }
-  const rights = await collectRights(parts, before)
-  const result = await store.transaction(async (tx) => {
-    const session = await lockSession(tx, presented.sessionId)
-    return session === null ? refusal(context, 'invalid') : judge(parts, tx, session, presented, rights, context)
-  })
+  let result: SessionTokens | Refusal | 'changed'
+  do {
+    const rights = await collectRights(parts, before)
+    result = await store.transaction(async (tx) => {
+      const session = await lockSession(tx, presented.sessionId)
+      if (session === null) return refusal(context, 'invalid')
+      // A change of roles locks the sessions too: what was read before the lock may be of before the change.
+      if ((await readGeneration(tx, session.subject_id)) !== rights.generation) return 'changed'
+      return judge(parts, tx, session, presented, rights, context)
+    })
+  } while (result === 'changed')
   if (!('refused' in result)) return result
   // What ended the session has left its event with it; what changed nothing may come as often as somebody likes.
   if (result.event !== null) await parts.refusals.append(result.event)
@@ -64,7 +70,7 @@ async function readSession(parts: FlowParts, sessionId: string): Promise<Session
   )
 }
 
-/** Roles and the application's claims, found out before the row is locked. A change meanwhile makes the token stale. */
+/** Roles and the application's claims, found out before the row is locked. */
 async function collectRights(parts: FlowParts, session: SessionRow): Promise<Rights> {
   const profile = await readProfile(parts.store, session.subject_id)
   const roles = mergeRoles(profile.roles, session.roles === null ? [] : (JSON.parse(session.roles) as string[]))
@@ -90,10 +96,11 @@ async function judge(
   const source = eventSource(context, { kind: 'user', id: session.subject_id }, session.device_id ?? undefined)
   /** Refused, and the session is over: both in this transaction, so that neither is without the other. */
   const refuseAndEnd = async (reason: 'expired' | 'reused', endReason: SessionEndReason): Promise<Refusal> => {
-    const { event, refused } = refusal(context, reason, session, presented.counter)
-    if (event !== null) await log.append(tx, [event])
-    await sessionEnder.end(tx, [session], endReason, source)
-    return { refused, event: null }
+    // A session whose time was over had ended before it was refused; one that is ended for a token is refused first.
+    if (reason === 'expired') await sessionEnder.end(tx, [session], endReason, source)
+    await log.append(tx, [refusedEvent(context, reason, session, presented.counter)])
+    if (reason === 'reused') await sessionEnder.end(tx, [session], endReason, source)
+    return { refused: reason, event: null }
   }
   if (Number(session.expires_at) <= now) return refuseAndEnd('expired', 'expired')
   const rotations = parseRotations(session.rotations)

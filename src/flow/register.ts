@@ -4,7 +4,8 @@
  * Events: `user.registered` and `login.succeeded`, or `registration.refused` (closed, identifier-taken, throttled), with
  * `throttle.locked` when it was the last free failure of the address.
  *
- * The answer tells whether a name is taken; so a taken name counts as a failure of the address, like a wrong password.
+ * The answer tells whether a name is taken; so each registration of an address counts, taken or not, like the failures of
+ * its log-ins but apart from them.
  */
 import type { RequestContext, SessionTokens, User } from '../api.ts'
 import { GatebookError } from '../errors.ts'
@@ -48,7 +49,11 @@ export async function register(
   await parts.passwords.checkNew(input.password, identifierKey)
   const slot = parts.passwords.reserve()
   try {
-    const attempt = await countAttempt(parts, { account: null, ip: source.network?.ip }, refusal('throttled'))
+    const attempt = await countAttempt(
+      parts,
+      { purpose: 'registration', account: null, ip: source.network?.ip },
+      refusal('throttled'),
+    )
     const now = settings.clock.now()
     const userId = generateId('user', now)
     const passwordHash = await parts.passwords.hash(input.password, slot)
@@ -74,7 +79,7 @@ export async function register(
         )
         const subject = await lockSubject(tx, userId, now)
         const tokens = await startSession(parts, tx, subject, prepared)
-        await attempt.release(tx, 'withdrawn')
+        await attempt.keepIn(tx, refusal('throttled'))
         return tokens
       })
     } catch (error) {

@@ -8,8 +8,8 @@ export type HttpContext = RequestContext & { readonly requestId: string }
 
 export type ContextReader = (headers: Headers, connection?: Connection) => HttpContext
 
-/** A request id from outside stands in logs and answers, so only plain ones are taken over. */
-const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
+/** A request id from outside stands in logs and answers, so only plain ones are taken over, and none that looks like ours. */
+const REQUEST_ID = /^(?!req_)[A-Za-z0-9._-]{1,64}$/
 /** W3C Trace Context: version, trace id, parent id, flags. */
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/
 

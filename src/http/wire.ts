@@ -156,12 +156,20 @@ export function toWireActivity(event: LogEvent): WireActivity {
     by: event.actor.kind,
     session_id: event.sessionId,
     method: event.method,
-    ip: event.ip,
-    ip_source: event.ipSource,
-    user_agent: event.userAgent,
-    device_id: event.deviceId,
+    // Where an admin works from is nobody's business but the admins'.
+    ...(isByStaff(event) ? NOWHERE : networkOf(event)),
     data: event.data,
   }
+}
+
+const NOWHERE = { ip: null, ip_source: null, user_agent: null, device_id: null }
+
+function isByStaff({ actor }: LogEvent): boolean {
+  return actor.kind !== 'user' && actor.kind !== 'anonymous'
+}
+
+function networkOf(event: LogEvent): Pick<WireActivity, keyof typeof NOWHERE> {
+  return { ip: event.ip, ip_source: event.ipSource, user_agent: event.userAgent, device_id: event.deviceId }
 }
 
 export function toWireEvent(event: LogEvent): WireEvent {

@@ -13,10 +13,11 @@ const PREFIXES_KEPT = 10_000
 
 /**
  * Leaves the events of refusals, which an attacker can have as many of as he likes. The first hundred of an address prefix
- * in ten minutes are exact: more than the throttle lets anybody try. What comes after them is counted in memory and
- * appended every second as one event of reason `flood` for each prefix; a kill loses at most that second.
+ * in ten minutes are exact, and so are the first hundred that the throttle turned away: so every attempt at which a
+ * password was looked at is exact, because the throttle lets through fewer. What comes after them is counted in memory
+ * and appended every second as one event of reason `flood` for each prefix; a kill loses at most that second.
  *
- * Only the address and the time decide, never the reason or the user, so that nothing can be read off the difference.
+ * Only the address, the time and what the client sees anyway (429 or not) decide, so that nothing can be read off it.
  */
 export interface RefusalLog {
   /** One refusal in a transaction of its own, with the events that belong to it; or counted. */
@@ -42,10 +43,12 @@ export function createRefusalLog(store: Store, log: EventLog, clock: Clock): Ref
 
   function bucketOf(refusal: NewEvent, now: number): Bucket {
     const ip = refusal.network?.ip
-    const key = `${refusal.type} ${ip === undefined ? 'unknown' : addressPrefix(ip)}`
+    // What the throttle turned away costs nothing to make, so it must not use up the place of what was looked at.
+    const kind = refusal.reason === 'throttled' ? `${refusal.type} throttled` : refusal.type
+    const key = `${kind} ${ip === undefined ? 'unknown' : addressPrefix(ip)}`
     let bucket = buckets.get(key)
     if (bucket === undefined && buckets.size >= PREFIXES_KEPT) forgetOldWindows(now)
-    if (bucket === undefined && buckets.size >= PREFIXES_KEPT) bucket = buckets.get(`${refusal.type} others`)
+    if (bucket === undefined && buckets.size >= PREFIXES_KEPT) bucket = buckets.get(`${kind} others`)
     if (bucket === undefined) {
       bucket = {
         type: refusal.type as EventTypeName,
@@ -55,7 +58,7 @@ export function createRefusalLog(store: Store, log: EventLog, clock: Clock): Ref
         countedFrom: 0,
         last: undefined,
       }
-      buckets.set(buckets.size >= PREFIXES_KEPT ? `${refusal.type} others` : key, bucket)
+      buckets.set(buckets.size >= PREFIXES_KEPT ? `${kind} others` : key, bucket)
     }
     return bucket
   }

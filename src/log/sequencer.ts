@@ -75,19 +75,26 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
     const moved: number[] = []
     const unknown: number[] = []
     let index = Number(state.size)
+    const sequenced = await findSequenced(tx, rows)
     for (const row of rows) {
+      // A row that was copied back, by a bad restore or on purpose: its MAC is right, and its event has its place already.
+      if (sequenced.has(row.event_id)) {
+        moved.push(Number(row.number))
+        continue
+      }
       const leafHash = computeLeafHash(row.leaf)
       if (!isGenuine(row, leafHash)) {
         unknown.push(Number(row.number))
         continue
       }
       moved.push(Number(row.number))
+      sequenced.add(row.event_id)
       entries.push({ log_index: index++, event_id: row.event_id, leaf: row.leaf, leaf_hash: leafHash, mac: row.mac })
     }
     const waits = unknown.length > 0 && (await hasOtherVersions(tx))
     const leave = unknown.filter((number) => waits && !foreign.has(number)).slice(0, FOREIGN_ROWS - left.length)
     const rejected = unknown.filter((number) => !leave.includes(number))
-    if (entries.length > 0) {
+    if (moved.length > 0) {
       for (const chunk of chunks(entries)) await tx.db.insertInto('gatebook_entry').values(chunk).execute()
       await tx.db.updateTable('gatebook_log_state').set({ size: index }).where('id', '=', 1).execute()
       for (const chunk of chunks(moved)) await tx.db.deleteFrom('gatebook_queue').where('number', 'in', chunk).execute()
@@ -132,4 +139,13 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
       return waiting === undefined ? 'done' : store.transaction(sequenceBatch)
     },
   }
+}
+
+async function findSequenced(tx: Transaction, rows: readonly { readonly event_id: string }[]): Promise<Set<string>> {
+  const found = new Set<string>()
+  for (const chunk of chunks(rows.map(({ event_id }) => event_id))) {
+    const known = await tx.db.selectFrom('gatebook_entry').select('event_id').where('event_id', 'in', chunk).execute()
+    for (const { event_id } of known) found.add(event_id)
+  }
+  return found
 }

@@ -47,6 +47,8 @@ export async function startServer(config: Config, database: Dialect, diagnostics
       underWay,
     }),
   )
+  // Node drops what is beyond 2,000 headers, and a proxy appends its own at the end; the size is bounded anyway.
+  server.maxHeadersCount = 0
   const port = await listen(server, config)
   const issuer = (config.issuer.value as string | null) ?? `http://localhost:${port}`
   const options = {

@@ -42,7 +42,7 @@ export function countAttempt(scope: ThrottleScope, before: Counter, now: number,
 
 function countPair(before: Counter, now: number, limits: Limits): Verdict {
   // A pair that has been quiet for as long as an account's window starts afresh.
-  const forgotten = now - before.windowAt >= limits.throttleAccountWindowSeconds * 1000
+  const forgotten = isOver(before.windowAt, limits.throttleAccountWindowSeconds * 1000, now)
   const failures = forgotten ? 0 : before.failures
   if (!forgotten && before.freeAt > now) return { counter: before, waitMilliseconds: before.freeAt - now, locks: false }
   const beyond = failures + 1 - limits.throttlePairFree
@@ -60,7 +60,7 @@ function countWindow(scope: 'address' | 'account', before: Counter, now: number,
       ? [limits.throttleAddressFailures, limits.throttleAddressWindowSeconds]
       : [limits.throttleAccountFailures, limits.throttleAccountWindowSeconds]
   const window = seconds * 1000
-  const over = before.failures === 0 || now - before.windowAt >= window
+  const over = before.failures === 0 || isOver(before.windowAt, window, now)
   const failures = over ? 0 : before.failures
   const windowAt = over ? now : before.windowAt
   if (failures >= allowed) return { counter: before, waitMilliseconds: windowAt + window - now, locks: false }
@@ -69,4 +69,9 @@ function countWindow(scope: 'address' | 'account', before: Counter, now: number,
     waitMilliseconds: 0,
     locks: failures + 1 === allowed,
   }
+}
+
+/** A window that begins in the future was begun by a clock that was ahead; it must not lock anybody until then. */
+function isOver(windowAt: number, window: number, now: number): boolean {
+  return now - windowAt >= window || windowAt > now
 }

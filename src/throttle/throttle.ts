@@ -12,6 +12,8 @@ import { encodeBase64url } from '../util/base64url.ts'
 import { type Counter, countAttempt, type ThrottleScope } from './policy.ts'
 
 export interface AttemptSource {
+  /** What is counted; default `login`. A registration has a budget of its own at each address. */
+  readonly purpose?: 'login' | 'registration'
   /** Normalised identifier, or the application's user id: what the account is counted under. Null: no account. */
   readonly account: string | null
   readonly ip: string | undefined
@@ -63,7 +65,7 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
     return encodeBase64url(createHmac('sha256', key).update(JSON.stringify(parts), 'utf8').digest())
   }
 
-  function keysOf({ account, ip, knownDeviceId }: AttemptSource): Key[] {
+  function keysOf({ purpose = 'login', account, ip, knownDeviceId }: AttemptSource): Key[] {
     const prefix = ip === undefined ? undefined : addressPrefix(ip)
     const keys: Key[] = []
     if (account !== null) {
@@ -73,7 +75,10 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
       if (knownDeviceId === undefined) keys.push({ id: accountId, scope: 'account', account: accountId })
     }
     // An address that nobody could determine must not be a bucket that everybody shares.
-    if (prefix !== undefined) keys.push({ id: digest('address', prefix), scope: 'address', account: null })
+    if (prefix !== undefined) {
+      const id = purpose === 'login' ? digest('address', prefix) : digest('address', prefix, purpose)
+      keys.push({ id, scope: 'address', account: null })
+    }
     // One order for all, so that two attempts never wait for each other.
     return keys.sort((a, b) => (a.id < b.id ? -1 : 1))
   }

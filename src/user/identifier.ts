@@ -5,13 +5,16 @@ import { CAPS, isPrintable, maskEmail } from '../event/redact.ts'
 import type { MasterSecret } from '../secret/master-secret.ts'
 import { encodeBase64url } from '../util/base64url.ts'
 
+/** Joiners, variation selectors, soft hyphens: with them two names look like one. */
+const INVISIBLE = /\p{Default_Ignorable_Code_Point}/u
+
 /**
  * The key under which an identifier is found: NFKC, lower case, without white space at the ends. It stands beside the
  * typed form, and its column compares byte by byte on every engine, so that no collation decides who is the same user.
  * Throws ERR_IDENTIFIER_INVALID.
  */
 export function normalizeIdentifier(typed: string): string {
-  if (typed.length > CAPS.identifier || !isPrintable(typed)) {
+  if (typed.length > CAPS.identifier || !isPrintable(typed) || INVISIBLE.test(typed)) {
     throw new GatebookError('ERR_IDENTIFIER_INVALID')
   }
   const key = typed.normalize('NFKC').toLowerCase().normalize('NFKC').trim()

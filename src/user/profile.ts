@@ -89,3 +89,13 @@ export async function findLoginProfile(
 function instantOf(value: number | null | undefined): number | null {
   return value === null || value === undefined ? null : Number(value)
 }
+
+/** Of a subject whose sessions this transaction has locked, so that it stays what it is. */
+export async function readGeneration(tx: Transaction, subjectId: string): Promise<number> {
+  const row = await tx.db
+    .selectFrom('gatebook_subject')
+    .select('generation')
+    .where('id', '=', subjectId)
+    .executeTakeFirst()
+  return row?.generation ?? 0
+}

@@ -1,7 +1,9 @@
 import { sql } from 'kysely'
 import type { Page, PageOptions, User } from '../api.ts'
+import { GatebookError } from '../errors.ts'
 import { encodeCursor, parseCursor, parseLimit } from '../log/cursor.ts'
 import type { Store } from '../store/store.ts'
+import { isId } from '../util/id.ts'
 import { normalizeIdentifier } from './identifier.ts'
 import { listRoles } from './role.ts'
 
@@ -50,6 +52,7 @@ export function createUserReader(store: Store): UserReader {
     async list(options = {}) {
       const limit = parseLimit(options.limit)
       const before = options.cursor === undefined ? undefined : parseCursor(options.cursor)
+      if (before !== undefined && !isId('user', before)) throw new GatebookError('ERR_CURSOR_INVALID')
       const rows = await store.read((db) => {
         const query = db
           .selectFrom('gatebook_user')

@@ -87,7 +87,7 @@ describe.each(availableEngines)('register on $name', (engine) => {
   )
 
   test('is throttled by address, and says so in the log', async () => {
-    const own = await openOwnGate(engine, { throttleAddressFailures: 2 })
+    const own = await openOwnGate(engine, { throttleAddressFailures: 3 })
     const anna = own.person()
     await own.gate.register(anna, anna.context)
     const { expectEvents } = await scenario(own)
@@ -118,10 +118,39 @@ describe.each(availableEngines)('register on $name', (engine) => {
     ])
   })
 
-  test('that succeeds does not use up the failures of its address', async () => {
+  test('counts whether the name is taken or not, and apart from log-ins', async () => {
     const own = await openOwnGate(engine, { throttleAddressFailures: 2 })
     const { context } = own.person()
-    for (let count = 0; count < 4; count++) await own.gate.register(own.person(), context)
+    const first = own.person()
+    await own.gate.register(first, context)
+    const { expectEvents } = await scenario(own)
+    const second = own.person()
+    const { sessionId, userId } = await own.gate.register(second, context)
+    await expectEvents([
+      {
+        event: 'user.registered success',
+        actor: 'self',
+        subject: userId,
+        identifier: 'clear',
+        from: `${context.ip} socket`,
+      },
+      {
+        event: 'login.succeeded success',
+        actor: 'self',
+        subject: userId,
+        session: sessionId,
+        identifier: 'clear',
+        from: `${context.ip} socket`,
+        data: { known_device: false },
+      },
+      {
+        event: 'throttle.locked success',
+        actor: 'anonymous',
+        identifier: 'masked',
+        from: `${context.ip} socket`,
+        data: { scope: 'address', until: own.clock.now() + 600_000 },
+      },
+    ])
   })
 
   test('is refused when it is closed; an operator can still make users', async () => {

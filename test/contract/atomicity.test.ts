@@ -65,10 +65,15 @@ describe.each(availableEngines)('faults on $name', (engine) => {
     const code = await codeOf(database.tapped(tap, () => call(gate)))
     const reached = statement >= n
     const wanted = flow.refusal ?? 'no error'
-    // A transaction that the engine gave up is run again, and nobody notices.
-    const mayFail = reached && mode !== 'a transaction ends in a deadlock'
-    expect(mayFail ? [wanted, `Error: ${INJECTED}`] : [wanted], `${mode}, ${n}`).toContain(code)
+    expect([wanted, ...(reached ? faultsOf(mode) : [])], `${mode}, ${n}`).toContain(code)
     return reached
+  }
+
+  /** What a caller may see of a fault. */
+  function faultsOf(mode: string): readonly string[] {
+    if (mode !== 'a transaction ends in a deadlock') return [`Error: ${INJECTED}`]
+    // One that the engine gave up is run again, and nobody notices; SQLite only tells that another process was in the way.
+    return engine.name === 'sqlite' ? ['ERR_UNAVAILABLE'] : []
   }
 
   test.each(FLOWS)('$name', { timeout: 120_000 }, async (flow) => {

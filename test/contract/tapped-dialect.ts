@@ -63,6 +63,8 @@ interface SqliteModule {
   readonly DatabaseSync: new (path: string) => SqliteHandle
 }
 
+const listened = new WeakSet<PostgresClient>()
+
 function tapPostgres(url: string, taps: Taps): Opened {
   const pool = new pg.Pool({ connectionString: url, max: 10 })
   pool.on('error', () => {})
@@ -78,7 +80,8 @@ function tapPostgres(url: string, taps: Taps): Opened {
           return result
         },
         release: (destroy) => client.release(destroy),
-        on: (event, listener) => client.on(event, listener),
+        // One listener is enough for a client that is wrapped anew each time.
+        on: (event, listener) => (listened.has(client) ? client : listened.add(client) && client.on(event, listener)),
       }
     },
     end: () => pool.end(),

@@ -7,6 +7,7 @@ import {
   MysqlIntrospector,
   MysqlQueryCompiler,
   type QueryResult,
+  sql,
 } from 'kysely'
 import { GatebookError } from '../../errors.ts'
 import type { Dialect, DialectTraits } from '../dialect.ts'
@@ -48,6 +49,7 @@ export function mysql(
     async connect() {
       const pool = owned ? await openPool(urlOrPool, options.maxConnections ?? 10) : callbackPool(urlOrPool)
       const kysely = createKysely(new MysqlDriver(pool, owned))
+      if (!owned) await requireUtf8(kysely)
       return {
         kysely,
         traits,
@@ -73,6 +75,16 @@ function createKysely(driver: Driver): Kysely<Tables> {
       createIntrospector: (db) => new MysqlIntrospector(db),
       createQueryCompiler: () => new MysqlQueryCompiler(),
     },
+  })
+}
+
+/** With another character set two spellings of a name are one, or one is two. The pool is the application's to set up. */
+async function requireUtf8(kysely: Kysely<Tables>): Promise<void> {
+  const { rows } = await sql<{ charset: string }>`select @@character_set_client as charset`.execute(kysely)
+  const charset = rows[0]?.charset
+  if (charset === 'utf8mb4') return
+  throw new GatebookError('ERR_DATABASE', {
+    detail: `The pool that was handed over speaks ${charset}; create it with charset: 'utf8mb4'.`,
   })
 }
 
@@ -108,7 +120,11 @@ async function openPool(url: string, connectionLimit: number): Promise<MysqlPool
   }
 }
 
-const RETRYABLE = new Set([1213, 1205, 1020])
+const RETRYABLE = new Set([1213, 1020])
+/** Lock wait timeout: whoever has waited so long gives his connection back. */
+const LOCK_WAIT = 1205
+const LOCK_SECONDS = 5
+const ACQUIRE_MILLISECONDS = 10_000
 const UNAVAILABLE =
   /^(PROTOCOL_CONNECTION_LOST|PROTOCOL_SEQUENCE_TIMEOUT|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ER_SERVER_SHUTDOWN|ER_CON_COUNT_ERROR|ER_CONNECTION_KILLED|ER_QUERY_INTERRUPTED|ER_ACCESS_DENIED_ERROR|ER_DBACCESS_DENIED_ERROR|ER_BAD_DB_ERROR)$/
 
@@ -121,6 +137,7 @@ const traits: DialectTraits = {
   isRetryable: (error) => RETRYABLE.has(numberOf(error)),
   isUniqueViolation: (error) => numberOf(error) === 1062,
   isUnavailable: (error) =>
+    numberOf(error) === LOCK_WAIT ||
     (error !== null && typeof error === 'object' && 'code' in error && UNAVAILABLE.test(String(error.code))) ||
     (error instanceof Error && /closed state|connection is in closed/i.test(error.message)),
 }
@@ -142,10 +159,21 @@ class MysqlDriver implements Driver {
 
   async init(): Promise<void> {}
 
+  /** The pool by itself would let everybody wait for ever. */
   acquireConnection(): Promise<MysqlConnection> {
-    return new Promise((resolve, reject) =>
-      this.#pool.getConnection((error, client) => (error ? reject(error) : resolve(new MysqlConnection(client)))),
-    )
+    return new Promise((resolve, reject) => {
+      let late = false
+      const timer = setTimeout(() => {
+        late = true
+        reject(Object.assign(new Error('no connection became free'), { code: 'ETIMEDOUT' }))
+      }, ACQUIRE_MILLISECONDS)
+      this.#pool.getConnection((error, client) => {
+        clearTimeout(timer)
+        if (error) reject(error)
+        else if (late) client.release()
+        else resolve(new MysqlConnection(client))
+      })
+    })
   }
 
   async releaseConnection(connection: DatabaseConnection): Promise<void> {
@@ -158,7 +186,10 @@ class MysqlDriver implements Driver {
       // Under REPEATABLE READ a locking read would also lock the gap that other log-ins insert into.
       const scope = this.#owned ? 'session ' : ''
       await connection.executeQuery(CompiledQuery.raw(`set ${scope}transaction isolation level read committed`))
-      if (this.#owned) this.#prepared.add(client)
+      if (this.#owned) {
+        await connection.executeQuery(CompiledQuery.raw(`set session innodb_lock_wait_timeout = ${LOCK_SECONDS}`))
+        this.#prepared.add(client)
+      }
     }
     await connection.executeQuery(CompiledQuery.raw('begin'))
   }

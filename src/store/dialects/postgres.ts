@@ -106,12 +106,20 @@ const types = {
   },
 }
 
+/** Both forms that a server may be set to (`bytea_output`). */
 function parseBytea(text: string): Buffer {
-  return Buffer.from(text.slice(2), 'hex')
+  if (text.startsWith('\\x')) return Buffer.from(text.slice(2), 'hex')
+  const raw = text.replace(/\\([0-7]{3}|\\)/g, (_, code: string) =>
+    code === '\\' ? '\\' : String.fromCharCode(Number.parseInt(code, 8)),
+  )
+  return Buffer.from(raw, 'latin1')
 }
 
-/** Connection, resources, shutdown, system; and a server that lets us in no more: 28, 3D. */
-const UNAVAILABLE = /^(08|28|3D|57P0|53300|58)/
+/**
+ * Connection (08), no way in (28, 3D), read-only (25006), out of resources (53), waited too long for a lock (55P03),
+ * shutdown (57P0), system (58).
+ */
+const UNAVAILABLE = /^(08|28|3D|25006|53|55P03|57P0|58)/
 const UNAVAILABLE_NODE = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
 
 const traits: DialectTraits = {
@@ -135,6 +143,8 @@ function codeOf(error: unknown): string {
   return error !== null && typeof error === 'object' && 'code' in error ? String(error.code) : ''
 }
 
+const LOCK_MILLISECONDS = 5000
+
 class PostgresDriver implements Driver {
   readonly #pool: PostgresPool
   readonly #prepared: boolean
@@ -157,7 +167,10 @@ class PostgresDriver implements Driver {
   }
 
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin isolation level read committed'))
+    // One round trip. Whoever waits longer for a row than this would drain the pool for everybody else.
+    await connection.executeQuery(
+      CompiledQuery.raw(`begin isolation level read committed; set local lock_timeout = ${LOCK_MILLISECONDS}`),
+    )
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
