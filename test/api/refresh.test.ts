@@ -229,3 +229,27 @@ describe.each(availableEngines)('refresh on $name', (engine) => {
     expect((await newer.log.search({ identifier: anna.identifier })).items).toHaveLength(3)
   })
 })
+
+test('gives the roles of now, also when one is revoked while the application is asked for its claims', async () => {
+  for (const engine of availableEngines) {
+    let meanwhile: (() => Promise<void>) | null = null
+    const on = await openOwnGate(engine, {
+      claims: async () => {
+        const once = meanwhile
+        meanwhile = null
+        await once?.()
+        return {}
+      },
+    })
+    const anna = on.person()
+    const { userId, refreshToken } = await on.gate.register(anna, anna.context)
+    await on.gate.users.grantRole(userId, 'admin')
+    const admin = await on.gate.refresh(refreshToken)
+    expect((await on.gate.tokens.verify(admin.accessToken)).roles).toEqual(['admin'])
+    // The last access token has expired: nothing is left that could be marked as stale.
+    on.clock.advance(1_200_000)
+    meanwhile = () => on.gate.users.revokeRole(userId, 'admin')
+    const { accessToken } = await on.gate.refresh(admin.refreshToken)
+    expect((await on.gate.tokens.verify(accessToken)).roles, engine.name).toEqual([])
+  }
+})
