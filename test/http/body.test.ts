@@ -184,7 +184,7 @@ describe('a query', () => {
     'type=login.*',
     'from=0&to=1760000000000',
     'from=2026-01-01&to=2026-01-01T12:30:00.5%2B02:00',
-    'ip=2001:db8::/32&outcome=success&reason=logout&user=usr_1&identifier=a%40app.example&session=s&request=r&device=d&limit=500',
+    'ip=2001:db8::/32&outcome=success&reason=logout&user=usr_1&identifier=a%40app.example&session=ses_01m880bbbh2agzp3bf8daxj1t0&request=r&device=dev_01m880bbbh2agzp3bf8daxj1t0&limit=500',
   ])('of events may be %s', async (query) => {
     expect((await call(gate, `GET /admin/api/events?${query}`, { token: admin })).status).toBe(200)
   })
