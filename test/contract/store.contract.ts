@@ -158,7 +158,8 @@ export function testStore(engine: Engine): void {
         throw error
       })
       await expect(failing).rejects.toThrow()
-      expect(runs).toBe(8)
+      // On SQLite the wait for another process is the driver's, before the transaction begins.
+      expect(runs).toBe(engine.name === 'sqlite' ? 1 : 8)
     })
   })
 

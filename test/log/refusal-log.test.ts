@@ -17,17 +17,17 @@ describe.each(availableEngines)('a flood of refusals on $name', (engine) => {
     const seen = (await on.gate.log.activity(userId)).items.filter(({ reason }) => reason === 'wrong-password')
     expect(seen).toHaveLength(5)
 
-    const summaries = await until('the summary', async () => {
+    // Five of the junk were looked at, the rest was turned away: a hundred exactly, the others in numbers.
+    const summaries = await until('the summaries of 55', async () => {
       const { items } = await on.gate.log.search({ type: 'login.failed', reason: 'flood' })
-      return items.length > 0 && items
+      return items.reduce((sum, { data }) => sum + Number(data.count), 0) >= 55 && items
     })
     const all = (await on.gate.log.search({ type: 'login.failed', ip: context.ip! }, { limit: 500 })).items
     const exact = all.filter(({ reason }) => reason !== 'flood')
     const counted = summaries.reduce((sum, { data }) => sum + Number(data.count), 0)
-    // Five of the junk were looked at, the rest was turned away: a hundred exactly, the others in numbers.
     expect(exact.filter(({ reason }) => reason === 'throttled')).toHaveLength(EXACT_REFUSALS)
     expect(exact.filter(({ reason }) => reason === 'unknown-user')).toHaveLength(5)
-    expect(counted).toBe(EXACT_REFUSALS + 60 - 5 - EXACT_REFUSALS)
+    expect(counted).toBe(60 - 5)
     expect(summaries[0]).toMatchObject({ subject: null, identifierHmac: null, outcome: 'denied', ip: context.ip })
   })
 
