@@ -4,7 +4,7 @@
  * A bar that is missed is said so in the report, and the command ends with status 1.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { benchLogin, formatLoginFigures, type LoginFigures } from '../../bench/login.ts'
@@ -42,7 +42,7 @@ async function reportKills(engines: readonly Engine[]): Promise<Section[]> {
     reports.push([engine.name, await announced(`kills, ${engine.name}`, runKills(engine, KILLS))])
   const rows = reports.map(
     ([name, r]) =>
-      `| ${name} | ${r.kills} | ${r.answers} | ${r.users} | ${r.sessions} | ${r.events} | ${r.underWay} | ${r.problems.length} |`,
+      `| ${name} | ${r.kills} | ${r.answers} | ${r.users} | ${r.sessions} | ${r.logouts} | ${r.events} | ${r.underWay} | ${r.problems.length} |`,
   )
   const problems = reports.flatMap(([name, { problems }]) => problems.map((problem) => `- ${name}: ${problem}`))
   return [
@@ -56,8 +56,8 @@ async function reportKills(engines: readonly Engine[]): Promise<Section[]> {
         'clients were told (row, event, counter, revocation, place in the log), the server is started again on the same',
         'database, and sessions that clients hold must go on, also those whose last answer was lost.',
         '',
-        '| engine | kills | answers held against the tables | users | sessions | events | sessions asked about at a kill | problems |',
-        '| --- | --- | --- | --- | --- | --- | --- | --- |',
+        '| engine | kills | answers held against the tables | users | sessions | logouts | events | refreshes and logouts under way at a kill | problems |',
+        '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
         ...rows,
         ...(problems.length > 0 ? ['', ...problems] : []),
       ].join('\n'),
@@ -134,6 +134,7 @@ function formatReport(date: string, abouts: readonly string[], sections: readonl
     `# Evidence of ${date}`,
     '',
     `${machine}. Everything ran on one machine, clients included; only ratios within this run mean something.`,
+    `Load average before: ${loadBefore.toFixed(1)}. Where that is more than a few tenths, others used the machine too.`,
     '',
     '| bar | verdict |',
     '| --- | --- |',
@@ -143,6 +144,7 @@ function formatReport(date: string, abouts: readonly string[], sections: readonl
   ].join('\n')
 }
 
+const loadBefore = loadavg()[0]!
 const names = process.argv.slice(2)
 const unknown = names.filter((name) => !Object.hasOwn(PARTS, name))
 if (unknown.length > 0) {

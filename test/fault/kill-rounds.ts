@@ -15,16 +15,17 @@ export interface KillReport {
   readonly answers: number
   readonly users: number
   readonly sessions: number
+  readonly logouts: number
   readonly events: number
-  /** Requests that were under way at a kill, about sessions that their clients held. */
+  /** Refreshes and logouts that were under way at a kill. */
   readonly underWay: number
   readonly problems: readonly string[]
 }
 
 const CLIENTS = 6
 /** A kill comes after this many answers of its round, so that there is something to lose, and then at any instant. */
-const ANSWERS_BEFORE = 12
-const LATEST_MILLISECONDS = 500
+const ANSWERS_BEFORE = 24
+const LATEST_MILLISECONDS = 1000
 /** Held sessions that are tried after a kill. */
 const TRIED = 8
 
@@ -41,6 +42,7 @@ export async function runKills(engine: Engine, kills: number): Promise<KillRepor
     GATEBOOK_DIAGNOSTICS_LEVEL: 'error',
     // All clients have one address, and each attempt that a kill cuts off stays counted as a failure.
     GATEBOOK_THROTTLE_ADDRESS_FAILURES: '100000',
+    GATEBOOK_THROTTLE_PAIR_FREE: '100',
     // A busy machine takes its time to start a server.
     GATEBOOK_REFRESH_GRACE_SECONDS: '60',
     // Revocations are kept for as long as the access tokens that they concern; here, for the whole run.
@@ -56,9 +58,10 @@ export async function runKills(engine: Engine, kills: number): Promise<KillRepor
   try {
     server = await startServerProcess(settings)
     for (let kill = 1; kill <= kills; kill++) {
+      const asking = countAsking(ledger)
       await loadAndKill(server, ledger)
       server = null
-      underWay += ledger.sessions.filter(({ state }) => state.startsWith('asking')).length
+      underWay += countAsking(ledger) - asking
       problems.push(...(await look(database.url, ledger, false)).map((problem) => `after kill ${kill}: ${problem}`))
       server = await startServerProcess(settings)
       await goOn(server, ledger)
@@ -68,11 +71,16 @@ export async function runKills(engine: Engine, kills: number): Promise<KillRepor
     problems.push(...(await look(database.url, ledger, true)).map((problem) => `at the end: ${problem}`))
     const { answers, userIds, sessions } = ledger
     const events = await withDatabase(database.url, countEvents)
-    return { kills, answers, users: userIds.length, sessions: sessions.length, events, underWay, problems }
+    const logouts = sessions.filter(({ state }) => state === 'ended').length
+    return { kills, answers, users: userIds.length, sessions: sessions.length, logouts, events, underWay, problems }
   } finally {
     await server?.kill()
     await database.drop()
   }
+}
+
+function countAsking({ sessions }: Ledger): number {
+  return sessions.filter(({ state }) => state.startsWith('asking')).length
 }
 
 async function loadAndKill(server: ServerProcess, ledger: Ledger): Promise<void> {

@@ -14,6 +14,8 @@ export interface HeldSession {
 /** Everything that was answered with a 2xx. */
 export interface Ledger {
   readonly userIds: string[]
+  /** What they log in with. */
+  readonly identifiers: string[]
   readonly sessions: HeldSession[]
   answers: number
   /** Answers that are wrong whatever happens to the server. */
@@ -21,7 +23,7 @@ export interface Ledger {
 }
 
 export function createLedger(): Ledger {
-  return { userIds: [], sessions: [], answers: 0, problems: [] }
+  return { userIds: [], identifiers: [], sessions: [], answers: 0, problems: [] }
 }
 
 interface Tokens {
@@ -49,24 +51,31 @@ async function post(url: string, path: string, body: object): Promise<{ status: 
 }
 
 /**
- * One client that registers, logs in, refreshes and logs out again and again until there is no answer any more. It writes
+ * One client that registers or logs in, refreshes and logs out, drawn by lot, until there is no answer any more. It writes
  * an answer down before it asks the next thing.
  */
 export async function runClient(url: string, ledger: Ledger): Promise<void> {
   for (;;) {
-    const identifier = `${randomBytes(8).toString('hex')}@example.test`
-    const first = await start(url, ledger, '/auth/register', 201, identifier)
-    if (first === null) return
-    ledger.userIds.push(first.userId)
-    // Left alone from here on, so that after a kill there are sessions that must go on.
-    if (!(await refresh(url, ledger, first))) return
-    for (let round = 0; round < 2; round++) {
-      const session = await start(url, ledger, '/auth/login', 200, identifier)
-      if (session === null) return
-      for (let turn = 0; turn < 2; turn++) if (!(await refresh(url, ledger, session))) return
-      if (!(await logOut(url, ledger, session))) return
-    }
+    const session = Math.random() < 0.4 ? await register(url, ledger) : await logIn(url, ledger)
+    if (session === null) return
+    while (Math.random() < 0.5) if (!(await refresh(url, ledger, session))) return
+    // The others go on, so that after a kill there are sessions that must.
+    if (Math.random() < 0.6 && !(await logOut(url, ledger, session))) return
   }
+}
+
+async function register(url: string, ledger: Ledger): Promise<HeldSession | null> {
+  const identifier = `${randomBytes(8).toString('hex')}@example.test`
+  const session = await start(url, ledger, '/auth/register', 201, identifier)
+  if (session === null) return null
+  ledger.userIds.push(session.userId)
+  ledger.identifiers.push(identifier)
+  return session
+}
+
+async function logIn(url: string, ledger: Ledger): Promise<HeldSession | null> {
+  const identifier = ledger.identifiers[Math.floor(Math.random() * ledger.identifiers.length)]
+  return identifier === undefined ? register(url, ledger) : start(url, ledger, '/auth/login', 200, identifier)
 }
 
 async function start(
