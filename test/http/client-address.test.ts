@@ -215,10 +215,9 @@ describe('the address of the client is', () => {
 
   test('found in time, however long the header', () => {
     const read = createAddressReader(PROXIES)
-    const headers = new Headers({ Forwarded: ',"'.repeat(8000), 'X-Forwarded-For': '10.0.0.1,'.repeat(2000) })
-    const before = performance.now()
+    // A hundred times what a server lets through: work that grows with the square would not end before the time-out.
+    const headers = new Headers({ Forwarded: ',"'.repeat(800_000), 'X-Forwarded-For': '10.0.0.1,'.repeat(200_000) })
     expect(read(headers, { remoteAddress: '10.0.0.1' }).ip).toBe('10.0.0.1')
-    expect(performance.now() - before).toBeLessThan(100)
   })
 })
 
