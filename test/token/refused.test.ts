@@ -144,10 +144,8 @@ describe('a token is refused', () => {
 
   test.each(cases)('%s', async (_name, build) => {
     const token = build()
-    const since = performance.now()
     const error = await on.gate.tokens.verify(token).catch((thrown) => thrown)
     expect(error.code).toBe('ERR_TOKEN_INVALID')
-    expect(performance.now() - since).toBeLessThan(1000)
     // What is wrong is told to the operator, without a piece of the token.
     expect(error.detail).toMatch(/^access token refused: [a-z_, A-Z]+$/)
   })
