@@ -49,6 +49,7 @@ import { type Loop, startLoop } from './util/loop.ts'
 
 const HOUSEKEEPING_MILLISECONDS = 10_000
 const FLUSH_MILLISECONDS = 1000
+const SETTLE_MILLISECONDS = 100
 const KEY_RELOAD_MILLISECONDS = 30_000
 /** A process that has left no event itself looks at the queue this much more rarely: for what a dead one has left there. */
 const IDLE_TICKS = 10
@@ -93,12 +94,13 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
   const revocations = createRevocationList(store, clock)
   await revocations.poll()
 
+  const throttle = createThrottle(store, secret, settings)
   const parts: FlowParts = {
     settings,
     store,
     log,
     refusals,
-    throttle: createThrottle(store, secret, settings),
+    throttle,
     passwords: createPasswords(settings),
     accessTokens: createAccessTokens(keys, revocations, settings),
     refreshTokens: createRefreshTokens(secret),
@@ -134,6 +136,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
     })
   }
   repeat('Appending counted refusals', FLUSH_MILLISECONDS, () => refusals.flush())
+  repeat('Giving attempts back to addresses', SETTLE_MILLISECONDS, () => throttle.settle())
   if (!settings.attach) {
     repeat('Reading the revocations', settings.revocationPollMilliseconds, () => revocations.poll())
     repeat('Reading the signing keys', KEY_RELOAD_MILLISECONDS, () => keys.reload())
@@ -141,7 +144,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
       const more = [
         await expireSessions(store, parts.sessionEnder, clock),
         await revocations.forget(),
-        await parts.throttle.forget(),
+        await throttle.forget(),
       ]
       return more.includes(true)
     })
@@ -221,6 +224,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
       closed ??= (async () => {
         await Promise.all(loops.map((loop) => loop.stop()))
         await refusals.flush().catch(() => undefined)
+        await throttle.settle().catch(() => undefined)
         // What this process has committed gets its place before it goes, where that is quick.
         if (store.traits.queued) await sequencer.sequence().catch(() => 'done')
         await store.close()

@@ -14,7 +14,7 @@ export interface CountedAttempt {
   keepIn(tx: Transaction, about: NewEvent): Promise<void>
   /** Takes the failure back where nothing came of the attempt for a reason that is not the caller's. */
   withdraw(): Promise<void>
-  /** Takes the failure back. Last in its transaction: others wait for the row of their address. */
+  /** Takes the failure back, in this transaction and from the address once it has committed. */
   release(tx: Transaction, outcome: 'succeeded' | 'withdrawn'): Promise<void>
 }
 

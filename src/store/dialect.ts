@@ -14,6 +14,8 @@ export interface Dialect {
 
 export interface OpenDatabase {
   readonly kysely: Kysely<Tables>
+  /** The same, for transactions of relaxed durability; `kysely` itself where the engine has no such thing. */
+  readonly relaxed: Kysely<Tables>
   readonly traits: DialectTraits
   /**
    * The same tables over a connection of the application's own that is in a transaction; null when it is not one of this

@@ -3,6 +3,12 @@ import type { DialectTraits } from './dialect.ts'
 import type { Tables } from './tables.ts'
 import type { Transaction } from './transaction.ts'
 
+/**
+ * What a commit that has been acknowledged survives: with `full` everything that the engine promises; with `relaxed` the end
+ * of this process always, but not that of the database server's machine, where the engine can save the disk wait.
+ */
+export type Durability = 'full' | 'relaxed'
+
 export interface Store {
   /** For single statements outside a transaction. */
   readonly db: Kysely<Tables>
@@ -12,7 +18,7 @@ export interface Store {
    * engine rolled back (deadlock, serialisation) is run again, so `work` MUST have no effect outside `tx`.
    * Throws ERR_UNAVAILABLE when the database is gone; the outcome of a commit that was under way is then unknown.
    */
-  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
+  transaction<T>(work: (tx: Transaction) => Promise<T>, durability?: Durability): Promise<T>
   /** Runs a single read outside a transaction, with the same mapping of lost connections. */
   read<T>(work: (db: Kysely<Tables>) => Promise<T>): Promise<T>
   /**

@@ -1,14 +1,14 @@
 import { createHmac } from 'node:crypto'
-import { type Insertable, type RawBuilder, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { Settings } from '../options.ts'
 import type { MasterSecret } from '../secret/master-secret.ts'
 import { chunks } from '../store/chunks.ts'
-import { ifAbsent } from '../store/insert-if-absent.ts'
 import type { Store } from '../store/store.ts'
-import type { ThrottleTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { addressPrefix } from '../util/address.ts'
 import { encodeBase64url } from '../util/base64url.ts'
+import { createLanes } from '../util/lanes.ts'
+import { type CounterKey, lockCounters, sortKeys, takeBack, writeCounters } from './counters.ts'
 import { type Counter, countAttempt, type ThrottleScope } from './policy.ts'
 
 export interface AttemptSource {
@@ -21,16 +21,8 @@ export interface AttemptSource {
   readonly knownDeviceId?: string
 }
 
-type Counted = 'failures' | 'window_at' | 'free_at' | 'updated_at'
-
-interface Key {
-  readonly id: string
-  readonly scope: ThrottleScope
-  readonly account: string | null
-}
-
 export interface Reservation {
-  readonly keys: readonly Key[]
+  readonly keys: readonly CounterKey[]
   /** Scopes whose last free failure this attempt is, with the instant until which they are then locked. */
   readonly locks: readonly { readonly scope: ThrottleScope; readonly until: number }[]
 }
@@ -43,31 +35,42 @@ export interface Refusal {
 /**
  * Counts failures in the database before a password is looked at: an attempt is a failure until it succeeds, so attempts in
  * parallel cannot slip through between reading and writing a counter.
+ *
+ * Everybody behind an address shares its counter. So that they do not stand in line for its row, the attempts that an
+ * address makes at one time are counted in one transaction, and what is given back to it is written together with the next
+ * attempts, or by `settle`. A process that is killed leaves an address a few failures too many, never too few.
  */
 export interface Throttle {
   reserve(source: AttemptSource): Promise<{ reservation: Reservation } | { refusal: Refusal }>
-  /** Takes the failure back. As the last statement of a transaction, since others wait for the row of their address. */
+  /** Takes the failure back: in `tx` from the account, and once that has committed from the address. */
   release(tx: Transaction, reservation: Reservation, outcome: 'succeeded' | 'withdrawn'): Promise<void>
+  /** Writes what is still to be given back to addresses. */
+  settle(): Promise<void>
   /** Sets back every counter of an account; the number of counters there were. */
   unlock(tx: Transaction, account: string): Promise<number>
   /** Removes counters that nothing depends on any more; true when there may be more. */
   forget(): Promise<boolean>
 }
 
+type Outcome = Awaited<ReturnType<Throttle['reserve']>>
+
 const FORGET_BATCH = 500
-/** Of a row that was unlocked, that is removed, a moment ago. */
-const UNTOUCHED: Counter = { failures: 0, windowAt: 0, freeAt: 0 }
+/** Attempts of one address in one transaction. Few, because each number of counters is a text that servers prepare. */
+const RESERVE_BATCH = 8
 
 export function createThrottle(store: Store, secret: MasterSecret, settings: Settings): Throttle {
   const key = secret.deriveCurrentKey('throttle')
+  const reserveTogether = createLanes(RESERVE_BATCH, reserveAll)
+  /** Failures to take back from the counters of addresses, by their ids. */
+  const owed = new Map<string, { readonly key: CounterKey; readonly failures: number }>()
 
   function digest(...parts: readonly string[]): string {
     return encodeBase64url(createHmac('sha256', key).update(JSON.stringify(parts), 'utf8').digest())
   }
 
-  function keysOf({ purpose = 'login', account, ip, knownDeviceId }: AttemptSource): Key[] {
+  function keysOf({ purpose = 'login', account, ip, knownDeviceId }: AttemptSource): CounterKey[] {
     const prefix = ip === undefined ? undefined : addressPrefix(ip)
-    const keys: Key[] = []
+    const keys: CounterKey[] = []
     if (account !== null) {
       const accountId = digest('account', account)
       const counterpart = knownDeviceId === undefined ? ['address', prefix ?? 'unknown'] : ['device', knownDeviceId]
@@ -79,111 +82,97 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
       const id = purpose === 'login' ? digest('address', prefix) : digest('address', prefix, purpose)
       keys.push({ id, scope: 'address', account: null })
     }
-    // One order for all, so that two attempts never wait for each other.
-    return keys.sort((a, b) => (a.id < b.id ? -1 : 1))
+    return sortKeys(keys)
   }
 
-  async function readCounters(tx: Transaction, keys: readonly Key[]): Promise<Map<string, Counter>> {
-    let query = tx.db
-      .selectFrom('gatebook_throttle')
-      .select(['id', 'failures', 'window_at', 'free_at'])
-      .where(
-        'id',
-        'in',
-        keys.map(({ id }) => id),
-      )
-      .orderBy('id')
-    if (tx.traits.rowLocks) query = query.forUpdate()
-    const rows = await query.execute()
-    return new Map(
-      rows.map((row) => [
-        row.id,
-        { failures: row.failures, windowAt: Number(row.window_at), freeAt: Number(row.free_at) },
-      ]),
-    )
+  function owe(addressKey: CounterKey, failures: number): void {
+    owed.set(addressKey.id, { key: addressKey, failures: failures + (owed.get(addressKey.id)?.failures ?? 0) })
   }
 
-  async function insertMissing(tx: Transaction, keys: readonly Key[], now: number): Promise<void> {
-    const rows = keys.map((missing) => ({ ...missing, failures: 0, window_at: now, free_at: 0, updated_at: now }))
-    await ifAbsent(tx.db.insertInto('gatebook_throttle').values(rows), tx.traits, 'id').execute()
+  /** What is owed to these addresses. Not owed again when it cannot be written: the outcome of a commit may be unknown. */
+  function takeOwed(ids: Iterable<string>): typeof owed {
+    const taken: typeof owed = new Map()
+    for (const id of ids) {
+      const debt = owed.get(id)
+      if (debt === undefined) continue
+      taken.set(id, debt)
+      owed.delete(id)
+    }
+    return taken
   }
 
-  /**
-   * The rows are there, so this always updates; as an upsert, because that locks the rows in the order in which they are
-   * listed, on every engine. A plain UPDATE locks them as it meets them, and two of those may wait for each other.
-   */
-  async function writeCounters(
-    tx: Transaction,
-    rows: readonly Insertable<ThrottleTable>[],
-    changes: (incoming: (name: Counted) => RawBuilder<number>) => Partial<Record<Counted, RawBuilder<number>>>,
-  ): Promise<void> {
-    const query = tx.db.insertInto('gatebook_throttle').values(rows)
-    await (tx.traits.conflictClause === 'on-conflict'
-      ? query.onConflict((conflict) =>
-          conflict.column('id').doUpdateSet(changes((name) => sql`${sql.ref(`excluded.${name}`)}`)),
-        )
-      : query.onDuplicateKeyUpdate(changes((name) => sql`values(${sql.ref(name)})`))
-    ).execute()
+  function giveBack(counters: Map<string, Counter>, taken: typeof owed): void {
+    for (const [id, { failures }] of taken) {
+      const counter = counters.get(id)!
+      counters.set(id, { ...counter, failures: Math.max(0, counter.failures - failures) })
+    }
+  }
+
+  async function reserveAll(attempts: readonly (readonly CounterKey[])[]): Promise<readonly Outcome[]> {
+    const keys = sortKeys(new Map(attempts.flat().map((key) => [key.id, key])).values())
+    const taken = takeOwed(keys.map(({ id }) => id))
+    return store.transaction(async (tx) => {
+      const now = settings.clock.now()
+      const counters = await lockCounters(tx, keys, now)
+      giveBack(counters, taken)
+      const outcomes = attempts.map((attempt) => reserveOne(counters, attempt, now))
+      if (taken.size > 0 || outcomes.some((outcome) => 'reservation' in outcome)) {
+        await writeCounters(tx, keys, counters, now)
+      }
+      return outcomes
+    }, 'relaxed')
+  }
+
+  /** Counts in `counters`, or leaves them all as they are and refuses. */
+  function reserveOne(counters: Map<string, Counter>, keys: readonly CounterKey[], now: number): Outcome {
+    const verdicts = keys.map(({ id, scope }) => countAttempt(scope, counters.get(id)!, now, settings))
+    const waits = verdicts.map(({ waitMilliseconds }) => waitMilliseconds)
+    const longest = Math.max(...waits)
+    if (longest > 0) {
+      const { scope } = keys[waits.indexOf(longest)]!
+      return { refusal: { scope, retryAfterSeconds: Math.ceil(longest / 1000) } }
+    }
+    const locks = keys.flatMap(({ id, scope }, place) => {
+      const { counter, locks } = verdicts[place]!
+      counters.set(id, counter)
+      if (!locks) return []
+      const seconds =
+        scope === 'address' ? settings.throttleAddressWindowSeconds : settings.throttleAccountWindowSeconds
+      return [{ scope, until: counter.windowAt + seconds * 1000 }]
+    })
+    return { reservation: { keys, locks } }
   }
 
   return {
     async reserve(source) {
       const keys = keysOf(source)
       if (keys.length === 0) return { reservation: { keys, locks: [] } }
-      return store.transaction(async (tx) => {
-        const now = settings.clock.now()
-        let counters = await readCounters(tx, keys)
-        const missing = keys.filter(({ id }) => !counters.has(id))
-        if (missing.length > 0) {
-          await insertMissing(tx, missing, now)
-          counters = await readCounters(tx, keys)
-        }
-        const verdicts = keys.map(({ id, scope }) => countAttempt(scope, counters.get(id) ?? UNTOUCHED, now, settings))
-        const waits = verdicts.map(({ waitMilliseconds }) => waitMilliseconds)
-        const longest = Math.max(...waits)
-        if (longest > 0) {
-          const { scope } = keys[waits.indexOf(longest)]!
-          return { refusal: { scope, retryAfterSeconds: Math.ceil(longest / 1000) } }
-        }
-        await writeCounters(
-          tx,
-          keys.map((row, place) => {
-            const { failures, windowAt, freeAt } = verdicts[place]!.counter
-            return { ...row, failures, window_at: windowAt, free_at: freeAt, updated_at: now }
-          }),
-          (incoming) => ({
-            failures: incoming('failures'),
-            window_at: incoming('window_at'),
-            free_at: incoming('free_at'),
-            updated_at: incoming('updated_at'),
-          }),
-        )
-        const locks = keys.flatMap(({ scope }, place) => {
-          const verdict = verdicts[place]!
-          if (!verdict.locks) return []
-          const seconds =
-            scope === 'address' ? settings.throttleAddressWindowSeconds : settings.throttleAccountWindowSeconds
-          return [{ scope, until: verdict.counter.windowAt + seconds * 1000 }]
-        })
-        return { reservation: { keys, locks } }
-      })
+      const address = keys.find(({ scope }) => scope === 'address')
+      if (address === undefined) return (await reserveAll([keys]))[0]!
+      return reserveTogether(address.id, keys)
     },
 
     async release(tx, { keys }, outcome) {
-      if (keys.length === 0) return
-      const now = settings.clock.now()
-      const oneLess = sql<number>`case when gatebook_throttle.failures > 0 then gatebook_throttle.failures - 1 else 0 end`
-      // A success proves that who sits at this address knows the password; it proves nothing about the rest of the account.
-      const afterSuccess = sql<number>`case when gatebook_throttle.scope = 'pair' then 0 else ${oneLess} end`
-      await writeCounters(
-        tx,
-        keys.map((row) => ({ ...row, failures: 0, window_at: now, free_at: 0, updated_at: now })),
-        (incoming) => ({
-          failures: outcome === 'succeeded' ? afterSuccess : oneLess,
-          free_at: incoming('free_at'),
-          updated_at: incoming('updated_at'),
-        }),
-      )
+      const ofAccount = keys.filter(({ scope }) => scope !== 'address')
+      if (ofAccount.length > 0) await takeBack(tx, ofAccount, outcome, settings.clock.now())
+      tx.afterCommit(() => {
+        for (const key of keys) if (key.scope === 'address') owe(key, 1)
+      })
+    },
+
+    async settle() {
+      for (const ids of chunks([...owed.keys()])) {
+        const taken = takeOwed(ids)
+        // A reservation may have taken them along meanwhile.
+        if (taken.size === 0) continue
+        const keys = sortKeys([...taken.values()].map(({ key }) => key))
+        await store.transaction(async (tx) => {
+          const now = settings.clock.now()
+          const counters = await lockCounters(tx, keys, now)
+          giveBack(counters, taken)
+          await writeCounters(tx, keys, counters, now)
+        }, 'relaxed')
+      }
     },
 
     async unlock(tx, account) {

@@ -30,8 +30,8 @@ describe.each(availableEngines)('sessions at the same moment on $name', (engine)
       const logins = Array.from({ length: 6 }, (_value, place) =>
         (place % 2 ? on.gate : other).login(anna, anna.context),
       )
-      await (round % 2 ? on.gate : other).users.disable(userId)
-      const tokens = tokensOf(await Promise.allSettled(logins))
+      const disable = (round % 2 ? on.gate : other).users.disable(userId)
+      const [tokens] = await Promise.all([Promise.allSettled(logins).then(tokensOf), disable])
       expect(await liveSessions(userId)).toEqual([])
       for (const { accessToken, refreshToken } of tokens) {
         expect(await codeOf(on.gate.refresh(refreshToken))).toBe('ERR_REFRESH_ENDED')

@@ -16,11 +16,7 @@ export async function expectAgreement({ direct: { kysely }, clock }: TestGate): 
       .execute()
     return waiting.length === 0
   })
-  const events = await kysely
-    .selectFrom('gatebook_event')
-    .select(['id', 'type', 'outcome', 'reason', 'subject_id', 'session_id', 'device_id', 'data'])
-    .orderBy('number')
-    .execute()
+  const { events, state } = await readAtOnce(kysely, () => clock.now())
   const told = new Map<string, string[]>()
   const tell = (fact: string, what: string): void => void told.set(fact, [...(told.get(fact) ?? []), what])
   const add = (fact: string, step: number): void => {
@@ -61,11 +57,29 @@ export async function expectAgreement({ direct: { kysely }, clock }: TestGate): 
         break
     }
   }
-  const state = await readState(kysely, clock.now())
   // Facts that are false and were never told are left out on both sides.
   for (const [fact, values] of told) if (values[0] === 'false') told.delete(fact)
   expect(sorted(state), 'the state of the tables is what the events tell').toEqual(sorted(told))
   await expectCompleteLog(kysely, events)
+}
+
+type Kysely = OpenDatabase['kysely']
+
+/** Events and tables between which nothing has happened: sessions expire by themselves. */
+async function readAtOnce(kysely: Kysely, now: () => number) {
+  for (;;) {
+    const events = await readEvents(kysely)
+    const state = await readState(kysely, now())
+    if ((await readEvents(kysely)).length === events.length) return { events, state }
+  }
+}
+
+function readEvents(kysely: Kysely) {
+  return kysely
+    .selectFrom('gatebook_event')
+    .select(['id', 'type', 'outcome', 'reason', 'subject_id', 'session_id', 'device_id', 'data'])
+    .orderBy('number')
+    .execute()
 }
 
 const CLOCK_SKEW = 60_000
@@ -73,8 +87,6 @@ const CLOCK_SKEW = 60_000
 function sorted(facts: ReadonlyMap<string, readonly string[]>): string[] {
   return [...facts].map(([fact, values]) => `${fact}: ${values.join(', ')}`).sort()
 }
-
-type Kysely = OpenDatabase['kysely']
 
 async function readState(kysely: Kysely, now: number): Promise<Map<string, string[]>> {
   const state = new Map<string, string[]>()

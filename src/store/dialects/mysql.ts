@@ -52,6 +52,8 @@ export function mysql(
       if (!owned) await requireUtf8(kysely)
       return {
         kysely,
+        // InnoDB has the setting for the whole server only.
+        relaxed: kysely,
         traits,
         adopt(connection) {
           const client = callbackConnection(connection)

@@ -50,14 +50,17 @@ export function postgres(urlOrPool: string | PostgresPool, options: PostgresOpti
     async connect() {
       const pool = owned ? await openPool(urlOrPool, options.maxConnections ?? 10) : urlOrPool
       const prepared = options.preparedStatements ?? true
-      const kysely = createKysely(new PostgresDriver(pool, prepared))
+      const kysely = createKysely(new PostgresDriver(pool, prepared, BEGIN))
+      const relaxed = createKysely(new PostgresDriver(pool, prepared, BEGIN_RELAXED))
       return {
         kysely,
+        relaxed,
         traits,
         adopt: (connection) =>
           isClient(connection) ? createKysely(new AdoptedDriver(new PostgresConnection(connection, prepared))) : null,
         async close() {
           await kysely.destroy()
+          await relaxed.destroy()
           if (owned) await pool.end()
         },
       }
@@ -144,14 +147,19 @@ function codeOf(error: unknown): string {
 }
 
 const LOCK_MILLISECONDS = 5000
+/** One round trip. Whoever waits longer for a row than this would drain the pool for everybody else. */
+const BEGIN = `begin isolation level read committed; set local lock_timeout = ${LOCK_MILLISECONDS}`
+const BEGIN_RELAXED = `${BEGIN}; set local synchronous_commit = off`
 
 class PostgresDriver implements Driver {
   readonly #pool: PostgresPool
   readonly #prepared: boolean
+  readonly #begin: string
 
-  constructor(pool: PostgresPool, prepared: boolean) {
+  constructor(pool: PostgresPool, prepared: boolean, begin: string) {
     this.#pool = pool
     this.#prepared = prepared
+    this.#begin = begin
     // A server that goes down can greet and take leave in one packet, before anybody has been given the client.
     pool.on('connect', listenToErrors)
   }
@@ -167,10 +175,7 @@ class PostgresDriver implements Driver {
   }
 
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    // One round trip. Whoever waits longer for a row than this would drain the pool for everybody else.
-    await connection.executeQuery(
-      CompiledQuery.raw(`begin isolation level read committed; set local lock_timeout = ${LOCK_MILLISECONDS}`),
-    )
+    await connection.executeQuery(CompiledQuery.raw(this.#begin))
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {

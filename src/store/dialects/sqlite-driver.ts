@@ -33,6 +33,9 @@ export function isBusy(error: unknown): boolean {
  * a commit is held back while others stand in line. They run as savepoints of one SQLite transaction, each can be rolled
  * back by itself, and none is acknowledged before the common COMMIT has returned.
  *
+ * A transaction of relaxed durability has no disk wait (`synchronous=NORMAL`): in WAL mode its commit reaches the disk with
+ * the next one that waits.
+ *
  * Single statements go to a second handle, which sees committed state only and waits for nobody. Where there is one handle
  * (`:memory:`, or the application's own), they stand in line like the rest.
  */
@@ -44,6 +47,8 @@ export class SqliteDriver implements Driver {
   /** Transactions that have ended well and wait for the common COMMIT. */
   #pending: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = []
   #pendingSince = 0
+  /** Of the SQLite transaction that is open: whether its COMMIT waits for the disk. */
+  #durable = true
 
   constructor(writer: SqliteHandle, reader: SqliteHandle | null) {
     this.#writer = new StatementCache(writer)
@@ -58,13 +63,34 @@ export class SqliteDriver implements Driver {
 
   async releaseConnection(): Promise<void> {}
 
-  async beginTransaction(connection: DatabaseConnection): Promise<void> {
+  /** The same driver for transactions of relaxed durability. */
+  relaxed(): Driver {
+    return {
+      init: async () => {},
+      acquireConnection: () => this.acquireConnection(),
+      releaseConnection: async () => {},
+      beginTransaction: (connection) => this.#begin(connection, false),
+      commitTransaction: (connection) => this.commitTransaction(connection),
+      rollbackTransaction: (connection) => this.rollbackTransaction(connection),
+      destroy: async () => {},
+    }
+  }
+
+  beginTransaction(connection: DatabaseConnection): Promise<void> {
+    return this.#begin(connection, true)
+  }
+
+  async #begin(connection: DatabaseConnection, durable: boolean): Promise<void> {
     // From the place in the line on: those behind somebody who waited in vain must not wait as long once more.
     const giveUpAt = performance.now() + BUSY_MILLISECONDS
     await this.#enter()
     try {
+      if (durable && !this.#durable) this.#commit()
       if (this.#pending.length > 0) this.#writer.exec('savepoint gatebook')
-      else await this.#beginImmediate(giveUpAt)
+      else {
+        this.#setDurable(durable)
+        await this.#beginImmediate(giveUpAt)
+      }
     } catch (error) {
       this.#leave()
       throw error
@@ -126,6 +152,13 @@ export class SqliteDriver implements Driver {
     } finally {
       this.#leave()
     }
+  }
+
+  /** Outside a transaction; SQLite ignores it inside. */
+  #setDurable(durable: boolean): void {
+    if (this.#durable === durable) return
+    this.#writer.exec(`pragma synchronous = ${durable ? 'full' : 'normal'}`)
+    this.#durable = durable
   }
 
   async #beginImmediate(giveUpAt: number): Promise<void> {

@@ -20,9 +20,12 @@ export function sqlite(pathOrHandle: string | SqliteHandle): Dialect {
     async connect() {
       const writer = owned ? await openFile(pathOrHandle, WRITER_BUSY_MILLISECONDS) : pathOrHandle
       const reader = owned && !isPrivate(pathOrHandle) ? await openFile(pathOrHandle, OPENING_BUSY_MILLISECONDS) : null
-      const kysely = createKysely(new SqliteDriver(writer, reader))
+      const driver = new SqliteDriver(writer, reader)
+      const kysely = createKysely(driver)
       return {
         kysely,
+        // How an application's handle waits for its disk is for the application to say.
+        relaxed: owned ? createKysely(driver.relaxed()) : kysely,
         traits,
         adopt: (connection) => (isHandle(connection) ? createKysely(new AdoptedDriver(adoptHandle(connection))) : null),
         async close() {

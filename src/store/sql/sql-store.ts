@@ -8,7 +8,7 @@ import type { Tables } from '../tables.ts'
 const ATTEMPTS = 8
 
 export function createSqlStore(database: OpenDatabase): Store {
-  const { kysely, traits } = database
+  const { kysely, relaxed, traits } = database
 
   function translate(error: unknown): unknown {
     if (error instanceof GatebookError || !traits.isUnavailable(error)) return error
@@ -23,11 +23,11 @@ export function createSqlStore(database: OpenDatabase): Store {
     db: kysely,
     traits,
 
-    async transaction(work) {
+    async transaction(work, durability = 'full') {
       for (let attempt = 1; ; attempt++) {
         const hooks: (() => void)[] = []
         try {
-          const result = await kysely
+          const result = await (durability === 'full' ? kysely : relaxed)
             .transaction()
             .execute((db) => work({ db, traits, afterCommit: (run) => void hooks.push(run) }))
           for (const run of hooks) run()
