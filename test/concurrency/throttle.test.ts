@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { RequestContext } from '../../src/api.ts'
 import type { GatebookOptions } from '../../src/options.ts'
 import { availableEngines } from '../support/engines.ts'
-import { codeOf, openOwnGate, type TestGate, WRONG_PASSWORD } from '../support/gate.ts'
+import { codeOf, openOwnGate, type TestGate, until, WRONG_PASSWORD } from '../support/gate.ts'
 
 /** Hashes may wait as long as they like: what is tested is who gets to one. */
 const PATIENT = { hashQueueLimit: 1000, hashConcurrency: 4 } satisfies Partial<GatebookOptions>
@@ -105,5 +105,42 @@ describe.each(availableEngines)('parallel log-ins on $name', (engine) => {
     // What succeeded has not used up anything: sixty failures are left.
     const wrong = await attempts(on, 61, (place) => [`nobody-${place}`, context])
     expect(tally(wrong)).toEqual({ ERR_LOGIN_REFUSED: 60, ERR_THROTTLED: 1 })
+  })
+
+  test('an address gets back what succeeded, soon or when the process ends, and other processes see it', async () => {
+    const on = await openOwnGate(engine, PATIENT)
+    const other = await on.another()
+    const people = Array.from({ length: 20 }, () => on.person())
+    for (const person of people) await on.gate.register(person, person.context)
+    const { context } = people[0]!
+    const countOfAddress = async (): Promise<number> => {
+      const rows = await on.direct.kysely
+        .selectFrom('gatebook_throttle')
+        .select('failures')
+        .where('scope', '=', 'address')
+        .where('failures', '>', 0)
+        .execute()
+      // The registrations of twenty addresses, once each, stay counted.
+      return rows.reduce((sum, { failures }) => sum + failures, 0) - people.length
+    }
+    await Promise.all(people.map((person, place) => (place % 2 ? on.gate : other).login(person, context)))
+    await until('the address owes nothing', async () => (await countOfAddress()) === 0)
+    await Promise.all(people.map((person) => other.login(person, context)))
+    await other.close()
+    expect(await countOfAddress()).toBe(0)
+  })
+
+  test('two processes count one address together', async () => {
+    const on = await openOwnGate(engine, PATIENT)
+    const other = await on.another()
+    const { context } = on.person()
+    const codes = await Promise.all(
+      Array.from({ length: 90 }, (_value, place) =>
+        codeOf(
+          (place % 2 ? on.gate : other).login({ identifier: `nobody-${place}`, password: WRONG_PASSWORD }, context),
+        ),
+      ),
+    )
+    expect(tally(codes)).toEqual({ ERR_LOGIN_REFUSED: 60, ERR_THROTTLED: 30 })
   })
 })

@@ -4,7 +4,7 @@ import type { OpenDatabase } from '../../src/store/dialect.ts'
 import { ifAbsent } from '../../src/store/insert-if-absent.ts'
 import { migrateOpen } from '../../src/store/migrations/migrate.ts'
 import { createSqlStore } from '../../src/store/sql/sql-store.ts'
-import type { Store } from '../../src/store/store.ts'
+import type { Durability, Store } from '../../src/store/store.ts'
 import type { Transaction } from '../../src/store/transaction.ts'
 import type { Engine, TestDatabase } from '../support/engines.ts'
 import { dialectOf } from '../support/gate.ts'
@@ -66,6 +66,34 @@ export function testStore(engine: Engine): void {
       })
       await expect(failing).rejects.toThrow()
       expect(order).toEqual(['work', 'first', 'second'])
+    })
+
+    test('of relaxed durability commits, rolls back and mixes with others; it only saves the disk wait', async () => {
+      await Promise.all(
+        Array.from({ length: 24 }, async (_value, place) => {
+          const work = async (tx: Transaction): Promise<void> => {
+            await insertMeta(tx, `mixed ${place}`, 'here')
+            if (place % 4 >= 2) throw new RangeError('the work failed')
+          }
+          const outcome = store.transaction(work, place % 2 === 0 ? 'relaxed' : 'full')
+          if (place % 4 >= 2) await expect(outcome).rejects.toThrow(RangeError)
+          else await outcome
+        }),
+      )
+      const rows = await Promise.all(Array.from({ length: 24 }, (_value, place) => readMeta(`mixed ${place}`)))
+      expect(rows).toEqual(Array.from({ length: 24 }, (_value, place) => (place % 4 >= 2 ? undefined : 'here')))
+
+      const setting = {
+        sqlite: sql<{ setting: string }>`select synchronous as setting from pragma_synchronous`,
+        postgres: sql<{ setting: string }>`select current_setting('synchronous_commit') as setting`,
+        mysql: sql<{ setting: string }>`select 'as the server is set' as setting`,
+      }[engine.name]
+      const settingIn = (durability: Durability) =>
+        store.transaction(async ({ db }) => String((await setting.execute(db)).rows[0]!.setting), durability)
+      const settings = [await settingIn('relaxed'), await settingIn('full'), await settingIn('relaxed')]
+      const server = 'as the server is set'
+      const [relaxed, full] = { sqlite: ['1', '2'], postgres: ['off', 'on'], mysql: [server, server] }[engine.name]
+      expect(settings).toEqual([relaxed, full, relaxed])
     })
 
     test('that failed at one statement leaves the connection as good as before', async () => {

@@ -16,7 +16,7 @@ import { findEngines } from '../support/find-engines.ts'
 const KILLS = 20
 const PAIRS = 2000
 const PAIRS_AT_DEFAULT = 400
-const LOGIN = { clients: [8, 16], hashConcurrency: ['default', 'cores'], cycles: 6, windowMilliseconds: 2000 } as const
+const LOGIN = { clients: [8, 16], hashConcurrency: ['default'], cycles: 5, windowMilliseconds: 4000 } as const
 const RATIO_BAR = 0.8
 const LATENCY_BAR = 5
 const AREA_BAR = 0.03
@@ -100,8 +100,7 @@ async function reportLogins(engines: readonly Engine[]): Promise<Section[]> {
   const verdicts = (value: (f: LoginFigures) => number, holds: (f: LoginFigures) => boolean): string[] =>
     judged.map((f) => `${f.engine}, ${f.clients} clients: ${value(f).toFixed(2)} ${holds(f) ? 'holds' : 'MISSED'}`)
   const fast = (f: LoginFigures): boolean => f.ratio >= RATIO_BAR
-  const timesIdle = (f: LoginFigures): number => f.loadedP99 / f.idleP99
-  const responsive = (f: LoginFigures): boolean => timesIdle(f) <= LATENCY_BAR
+  const responsive = ({ timesIdle }: LoginFigures): boolean => timesIdle <= LATENCY_BAR
   return [
     {
       title: 'Log-in throughput',
@@ -113,7 +112,7 @@ async function reportLogins(engines: readonly Engine[]): Promise<Section[]> {
     {
       title: 'Everybody else during log-ins',
       bar: `During that load the p99 of \`/auth/me\` is at most ${LATENCY_BAR} times its idle p99.`,
-      verdicts: verdicts(timesIdle, responsive),
+      verdicts: verdicts(({ timesIdle }) => timesIdle, responsive),
       missed: !judged.every(responsive),
       body: 'In the table above.',
     },
