@@ -16,8 +16,11 @@ describe.each(availableEngines)('sessions at the same moment on $name', (engine)
   })
   afterAll(() => on.close())
 
-  const tokensOf = (results: readonly PromiseSettledResult<SessionTokens>[]): SessionTokens[] =>
-    results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  /** The tokens of those that come through. Listens at once, so that none fails unheard while something else is awaited. */
+  async function tokensOf(calls: readonly Promise<SessionTokens>[]): Promise<SessionTokens[]> {
+    const results = await Promise.allSettled(calls)
+    return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  }
 
   async function liveSessions(userId: string): Promise<readonly string[]> {
     return (await on.gate.sessions.list(userId)).map(({ id }) => id)
@@ -27,11 +30,11 @@ describe.each(availableEngines)('sessions at the same moment on $name', (engine)
     for (let round = 0; round < ROUNDS; round++) {
       const anna = on.person()
       const { userId } = await on.gate.register(anna, anna.context)
-      const logins = Array.from({ length: 6 }, (_value, place) =>
-        (place % 2 ? on.gate : other).login(anna, anna.context),
+      const logins = tokensOf(
+        Array.from({ length: 6 }, (_value, place) => (place % 2 ? on.gate : other).login(anna, anna.context)),
       )
-      const disable = (round % 2 ? on.gate : other).users.disable(userId)
-      const [tokens] = await Promise.all([Promise.allSettled(logins).then(tokensOf), disable])
+      await (round % 2 ? on.gate : other).users.disable(userId)
+      const tokens = await logins
       expect(await liveSessions(userId)).toEqual([])
       for (const { accessToken, refreshToken } of tokens) {
         expect(await codeOf(on.gate.refresh(refreshToken))).toBe('ERR_REFRESH_ENDED')
@@ -83,11 +86,11 @@ describe.each(availableEngines)('sessions at the same moment on $name', (engine)
     for (let round = 0; round < ROUNDS; round++) {
       const anna = on.person()
       const { userId, refreshToken, accessToken } = await on.gate.register(anna, anna.context)
-      const refreshes = Array.from({ length: 6 }, (_value, place) =>
-        (place % 2 ? on.gate : other).refresh(refreshToken, anna.context),
+      const refreshes = tokensOf(
+        Array.from({ length: 6 }, (_value, place) => (place % 2 ? on.gate : other).refresh(refreshToken, anna.context)),
       )
       await on.gate.logout({ accessToken }, anna.context)
-      const tokens = tokensOf(await Promise.allSettled(refreshes))
+      const tokens = await refreshes
       expect(await liveSessions(userId)).toEqual([])
       for (const next of tokens) {
         expect(await codeOf(on.gate.tokens.verify(next.accessToken))).toBe('ERR_TOKEN_REVOKED')
@@ -101,9 +104,9 @@ describe.each(availableEngines)('sessions at the same moment on $name', (engine)
     for (let round = 0; round < ROUNDS; round++) {
       const anna = on.person()
       const { userId } = await on.gate.register(anna, anna.context)
-      const logins = Array.from({ length: 4 }, () => on.gate.login(anna, anna.context))
+      const logins = tokensOf(Array.from({ length: 4 }, () => on.gate.login(anna, anna.context)))
       await on.gate.users.grantRole(userId, 'editor')
-      for (const { accessToken } of tokensOf(await Promise.allSettled(logins))) {
+      for (const { accessToken } of await logins) {
         const claims = await on.gate.tokens.verify(accessToken).catch((error) => error)
         if (claims.code !== 'ERR_TOKEN_STALE') expect(claims.roles).toEqual(['editor'])
       }
@@ -132,7 +135,7 @@ describe.each(availableEngines)('sessions at the same moment on $name', (engine)
     // The application's own users, because sixty hashes are not what this is about.
     const appUser = 'sixty'
     const starts = Array.from({ length: 60 }, (_value, place) => (place % 2 ? on.gate : other).sessions.start(appUser))
-    const tokens = tokensOf(await Promise.allSettled(starts))
+    const tokens = await tokensOf(starts)
     expect(tokens).toHaveLength(60)
     expect(await liveSessions(appUser)).toHaveLength(50)
     await expectAgreement(on)
