@@ -314,7 +314,7 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     default: [],
     scope: 'library',
     about:
-      'Addresses and CIDRs of the proxies in front, separated by commas. Forwarding headers count only when they come from one of these.',
+      'Addresses and CIDRs of the proxies in front, separated by commas, or how many there are (1 to 9). Forwarding headers count only when they come from one of these.',
   },
   corsOrigins: {
     env: 'GATEBOOK_CORS_ORIGINS',
@@ -467,7 +467,7 @@ export interface GatebookOptions {
   readonly throttleAddressWindowSeconds?: number
   readonly throttleAccountFailures?: number
   readonly throttleAccountWindowSeconds?: number
-  readonly trustedProxies?: readonly string[]
+  readonly trustedProxies?: readonly string[] | number
   readonly corsOrigins?: readonly string[]
   readonly bodyLimitBytes?: number
   readonly adminPath?: string
@@ -493,8 +493,14 @@ export interface GatebookOptions {
 
 /** All options, validated and frozen: what the parts are made with. */
 export type Settings = Readonly<
-  Required<Omit<GatebookOptions, 'secret' | 'hs256Secret' | 'adminPath' | 'operationsPath' | 'claims' | 'database'>>
+  Required<
+    Omit<
+      GatebookOptions,
+      'secret' | 'hs256Secret' | 'adminPath' | 'operationsPath' | 'claims' | 'database' | 'trustedProxies'
+    >
+  >
 > & {
+  readonly trustedProxies: readonly string[]
   readonly secret: string | null
   readonly hs256Secret: string | null
   readonly adminPath: string | null
@@ -522,7 +528,8 @@ export function resolveOptions(options: GatebookOptions, clock: Clock, hashConcu
   }
   for (const [name, row] of Object.entries(OPTIONS) as [string, OptionRow][]) {
     if (row.scope === 'server') continue
-    resolved[name] = given[name] === undefined ? row.default : checkOption(name, row, given[name])
+    const value = name === 'trustedProxies' && typeof given[name] === 'number' ? [String(given[name])] : given[name]
+    resolved[name] = value === undefined ? row.default : checkOption(name, row, value)
   }
   if (resolved.issuer === null) throw invalid('issuer', 'it is required')
   resolved.audience ??= resolved.issuer

@@ -9,7 +9,11 @@ export interface Actor {
 }
 
 /** Where the client address was taken from. */
-export type AddressSource = 'socket' | 'forwarded' | 'x-forwarded-for' | 'application' | 'unknown'
+/**
+ * Where an address was taken from. `header-ignored`: from the socket too, though the request had a forwarding header, which
+ * did not come from a trusted proxy or could not be read.
+ */
+export type AddressSource = 'socket' | 'header-ignored' | 'forwarded' | 'x-forwarded-for' | 'application' | 'unknown'
 
 /** What the network told about the caller. Everything in it expires with the `net` class. */
 export interface Network {

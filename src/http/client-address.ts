@@ -28,30 +28,21 @@ interface Hops {
  * we cannot know which is which, so only the hops in which the two agree count: a client that adds a header of its own
  * can be recorded as the proxy, never as somebody else.
  *
- * Throws ERR_OPTION_INVALID for a proxy that is not an address or a CIDR.
+ * One number instead of addresses is how many proxies stand in front: the peer is the first of them, and so many hops are
+ * walked whatever their addresses are. Whoever reaches the process past a proxy then chooses the address.
+ *
+ * Throws ERR_OPTION_INVALID for a proxy that is not an address, a CIDR or such a number.
  */
 export function createAddressReader(trustedProxies: readonly string[]): AddressReader {
-  const ranges = trustedProxies.map((proxy) => {
-    const range = parseCidrRange(proxy)
-    if (range !== null) return range
-    throw new GatebookError('ERR_OPTION_INVALID', {
-      detail: `trustedProxies: ${JSON.stringify(proxy)} is not an address or a CIDR.`,
-    })
-  })
-  const isTrusted = (ip: string) => {
-    const key = addressKey(ip)
-    return ranges.some(({ low, high }) => low <= key && key <= high)
-  }
+  const trusts = createTrust(trustedProxies)
 
   /** The peer and the hops behind it, as far as trust reaches. */
   const walk = (peer: string, hops: Hops): string[] => {
     const chain = [peer]
-    let at = peer
     for (const text of hops.list) {
-      const ip = isTrusted(at) ? parseHop(text) : null
+      const ip = trusts(chain.at(-1)!, chain.length) ? parseHop(text) : null
       if (ip === null) break
       chain.push(ip)
-      at = ip
     }
     return chain
   }
@@ -59,17 +50,34 @@ export function createAddressReader(trustedProxies: readonly string[]): AddressR
   return (headers, connection) => {
     const peer = normalizeAddress(connection?.remoteAddress ?? '')
     if (peer === null) return { ipSource: 'unknown' }
-    if (ranges.length === 0) return { ip: peer, ipSource: 'socket' }
     const forwarded = headers.get('forwarded')
     const xForwardedFor = headers.get('x-forwarded-for')
     const present: Hops[] = []
     if (forwarded !== null) present.push({ source: 'forwarded', list: forwardedHops(forwarded) })
     if (xForwardedFor !== null) present.push({ source: 'x-forwarded-for', list: commaHops(xForwardedFor) })
+    if (present.length === 0) return { ip: peer, ipSource: 'socket' }
     const [chain = [peer], other = chain] = present.map((hops) => walk(peer, hops))
     let depth = 0
     while (depth + 1 < chain.length && chain[depth + 1] === other[depth + 1]) depth++
-    if (depth === 0) return { ip: peer, ipSource: 'socket' }
-    return { ip: chain[depth] as string, ipSource: present[0]?.source as AddressSource }
+    if (depth === 0) return { ip: peer, ipSource: 'header-ignored' }
+    return { ip: chain[depth] as string, ipSource: present[0]!.source }
+  }
+}
+
+/** Whether the `depth`-th hop from here, the peer being the first, is one of ours. */
+function createTrust(trustedProxies: readonly string[]): (ip: string, depth: number) => boolean {
+  const [count, ...more] = trustedProxies
+  if (count !== undefined && /^[1-9]$/.test(count) && more.length === 0) return (_ip, depth) => depth <= Number(count)
+  const ranges = trustedProxies.map((proxy) => {
+    const range = parseCidrRange(proxy)
+    if (range !== null) return range
+    throw new GatebookError('ERR_OPTION_INVALID', {
+      detail: `trustedProxies: ${JSON.stringify(proxy)} is not an address or a CIDR; a number of proxies, 1 to 9, stands alone.`,
+    })
+  })
+  return (ip) => {
+    const key = addressKey(ip)
+    return ranges.some(({ low, high }) => low <= key && key <= high)
   }
 }
 

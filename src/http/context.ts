@@ -1,5 +1,6 @@
 import type { RequestContext } from '../api.ts'
 import type { Settings } from '../options.ts'
+import { isPrivateAddress } from '../util/address.ts'
 import { generateId } from '../util/id.ts'
 import { type Connection, createAddressReader } from './client-address.ts'
 
@@ -16,15 +17,34 @@ const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f
 /** What a request says about its caller. Throws ERR_OPTION_INVALID when `trustedProxies` cannot be read. */
 export function createContextReader(settings: Settings): ContextReader {
   const readAddress = createAddressReader(settings.trustedProxies)
+  const warn = warnOnce(settings)
   return (headers, connection) => {
+    const address = readAddress(headers, connection)
+    if (address.ipSource === 'header-ignored') warn(address.ip!)
     const userAgent = headers.get('user-agent')
     const inbound = headers.get('x-request-id')
     const traceId = TRACEPARENT.exec(headers.get('traceparent') ?? '')?.[1]
     return {
-      ...readAddress(headers, connection),
+      ...address,
       requestId: inbound !== null && REQUEST_ID.test(inbound) ? inbound : generateId('request', settings.clock.now()),
       ...(userAgent === null ? {} : { userAgent }),
       ...(traceId === undefined ? {} : { traceId }),
     }
+  }
+}
+
+/**
+ * Behind a proxy that nobody told us of, everybody has the proxy's address: one throttle for all of them. A client on the
+ * internet may send such a header for fun, so only a peer that can be a proxy of our own is worth a line.
+ */
+function warnOnce({ trustedProxies, diagnostics }: Settings): (peer: string) => void {
+  let warned = false
+  return (peer) => {
+    if (warned || trustedProxies.length > 0 || !isPrivateAddress(peer)) return
+    warned = true
+    diagnostics.warn(
+      { peer },
+      'A request came with a forwarding header from a private address. If that is a proxy, name it in trustedProxies: until then all its clients are recorded, and throttled, as one address.',
+    )
   }
 }

@@ -28,6 +28,14 @@ export function addressPrefix(ip: string): string {
   return text.includes(':') ? `${formatAddress(bytes.fill(0, 8))}/64` : text
 }
 
+const PUBLIC_RANGE = 'unicast'
+
+/** Loopback, link-local, private (RFC 1918, RFC 4193), carrier-grade NAT and the like; false for what is no address. */
+export function isPrivateAddress(ip: string): boolean {
+  const bytes = parseAddress(ip)
+  return bytes !== null && ipaddr.process(formatAddress(bytes)).range() !== PUBLIC_RANGE
+}
+
 /**
  * First and last key of an address or a CIDR, in the form of {@link addressKey}; null for anything else. Bits behind the
  * prefix are ignored. `::/0` holds every address, `0.0.0.0/0` every IPv4 address.

@@ -8,10 +8,10 @@ export interface Listening {
   close(): Promise<void>
 }
 
-/** A server on a free port of this machine. */
-export async function listen(listener: RequestListener): Promise<Listening> {
+/** A server on this port of this machine, a free one unless it is given. */
+export async function listen(listener: RequestListener, at = 0): Promise<Listening> {
   const server: Server = createServer(listener)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(at, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {
     url: `http://127.0.0.1:${port}`,

@@ -82,6 +82,16 @@ describe.each(availableEngines)('parallel log-ins on $name', (engine) => {
     expect(await attempts(on, 1, () => ['somebody', { ip: '2001:db8:0:8::1' }])).toEqual(['ERR_LOGIN_REFUSED'])
   })
 
+  test('callers whose address nobody knows share no counter but that of the account', async () => {
+    const on = await openOwnGate(engine, PATIENT)
+    const names = Array.from({ length: 90 }, (_value, place) => `user-${place}@example.org`)
+    expect(tally(await attempts(on, 90, (place) => [names[place]!, {}]))).toEqual({ ERR_LOGIN_REFUSED: 90 })
+    expect(tally(await attempts(on, 8, () => ['anna@example.org', {}]))).toEqual({
+      ERR_LOGIN_REFUSED: 5,
+      ERR_THROTTLED: 3,
+    })
+  })
+
   test('a hundred and thirty of one account are a hundred, from whichever addresses', async () => {
     const on = await openOwnGate(engine, PATIENT)
     const anna = on.person()

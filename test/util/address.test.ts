@@ -1,7 +1,33 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { addressKey, addressPrefix, normalizeAddress, parseCidrRange } from '../../src/util/address.ts'
+import {
+  addressKey,
+  addressPrefix,
+  isPrivateAddress,
+  normalizeAddress,
+  parseCidrRange,
+} from '../../src/util/address.ts'
+
+test.each([
+  ['127.0.0.1', true],
+  ['10.1.2.3', true],
+  ['172.31.0.1', true],
+  ['172.32.0.1', false],
+  ['192.168.1.1', true],
+  ['100.64.0.1', true],
+  ['169.254.1.1', true],
+  ['8.8.8.8', false],
+  ['::1', true],
+  ['fe80::1', true],
+  ['fd00::1', true],
+  ['2a00:1450::1', false],
+  ['::ffff:10.0.0.1', true],
+  ['::ffff:8.8.8.8', false],
+  ['nonsense', false],
+])('%s can be an address of one’s own: %s', (ip, is) => {
+  expect(isPrivateAddress(ip)).toBe(is)
+})
 
 const ADDRESSES: [typed: string, canonical: string | null, prefix?: string][] = [
   ['192.0.2.1', '192.0.2.1', '192.0.2.1'],
