@@ -13,15 +13,37 @@ const SAME: readonly (readonly string[])[] = [
     ' anna@example.org ',
     '\u3000anna@example.org\u00a0',
     'ａｎｎａ@example.org',
+    'anna@example.org.',
+    'anna@example．org',
+    'anna@example。org',
+    'anna@example｡org. ',
   ],
   ['änne', 'ÄNNE', 'a\u0308nne', 'A\u0308nne'],
   ['ﬁnn', 'finn', 'FINN'],
+  ['j.smith', 'j.smith.', 'J.Smith..', 'j.smith . '],
   ['Å', 'å', '\u212b'],
 ]
 
 /** Names that some collation takes for one another. */
 const DISTINCT = [
-  ...['anna', 'änna', 'ana', 'an na', 'anna.', 'straße', 'strasse', 'ñandu', 'nandu', 'ø', 'o', 'æ', 'ae', 'ı', 'i'],
+  ...[
+    'anna',
+    'änna',
+    'ana',
+    'an na',
+    '.anna',
+    'an.na',
+    'straße',
+    'strasse',
+    'ñandu',
+    'nandu',
+    'ø',
+    'o',
+    'æ',
+    'ae',
+    'ı',
+    'i',
+  ],
   ...[
     'anna😀',
     'anna😁',
