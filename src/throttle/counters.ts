@@ -10,15 +10,24 @@ export interface CounterKey {
   readonly account: string | null
 }
 
+/** A counter in which an attempt has been counted. */
+export interface CountedKey extends CounterKey {
+  /** The window in which it was; what another window counts is not its business. */
+  readonly windowAt: number
+}
+
 /** Of a row that was unlocked, that is removed, a moment ago. */
 const UNTOUCHED: Counter = { failures: 0, windowAt: 0, freeAt: 0 }
 
-/** One order for all, so that two transactions never wait for each other. */
+/** One order for all, so that two transactions do not wait for each other. */
 export function sortKeys(keys: Iterable<CounterKey>): CounterKey[] {
   return [...keys].sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-/** Locks the counters of `keys`, which are sorted, and makes those that are missing. */
+/**
+ * Locks the counters of `keys`, which are sorted, and makes those that are missing. Where one was missing, it is locked after
+ * others that come behind it; should somebody else make it at that moment, the engine ends one of the two and it is run again.
+ */
 export async function lockCounters(
   tx: Transaction,
   keys: readonly CounterKey[],
@@ -75,19 +84,29 @@ export async function writeCounters(
 /** Takes one failure back from each counter; a success sets that of the pair to nothing. */
 export async function takeBack(
   tx: Transaction,
-  keys: readonly CounterKey[],
+  keys: readonly CountedKey[],
   outcome: 'succeeded' | 'withdrawn',
   now: number,
 ): Promise<void> {
-  const oneLess = sql<number>`case when gatebook_throttle.failures > 0 then gatebook_throttle.failures - 1 else 0 end`
-  // A success proves that who sits at this address knows the password; it proves nothing about the rest of the account.
-  const afterSuccess = sql<number>`case when gatebook_throttle.scope = 'pair' then 0 else ${oneLess} end`
-  const rows = keys.map((key) => ({ ...key, failures: 0, window_at: now, free_at: 0, updated_at: now }))
-  await upsert(tx, rows, (incoming) => ({
-    failures: outcome === 'succeeded' ? afterSuccess : oneLess,
-    free_at: incoming('free_at'),
-    updated_at: incoming('updated_at'),
+  const rows = keys.map(({ windowAt, ...key }) => ({
+    ...key,
+    failures: 0,
+    window_at: windowAt,
+    free_at: 0,
+    updated_at: now,
   }))
+  await upsert(tx, rows, (incoming) => {
+    const isPair = sql<boolean>`gatebook_throttle.scope = 'pair'`
+    const isSameWindow = sql<boolean>`gatebook_throttle.window_at = ${incoming('window_at')}`
+    const oneLess = sql<number>`case when gatebook_throttle.failures > 0 and (${isPair} or ${isSameWindow}) then gatebook_throttle.failures - 1 else gatebook_throttle.failures end`
+    // A success proves that who sits at this address knows the password; it proves nothing about the rest of the account.
+    const afterSuccess = sql<number>`case when ${isPair} then 0 else ${oneLess} end`
+    return {
+      failures: outcome === 'succeeded' ? afterSuccess : oneLess,
+      free_at: incoming('free_at'),
+      updated_at: incoming('updated_at'),
+    }
+  })
 }
 
 type Counted = 'failures' | 'window_at' | 'free_at' | 'updated_at'

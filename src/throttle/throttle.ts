@@ -8,7 +8,7 @@ import type { Transaction } from '../store/transaction.ts'
 import { addressPrefix } from '../util/address.ts'
 import { encodeBase64url } from '../util/base64url.ts'
 import { createLanes } from '../util/lanes.ts'
-import { type CounterKey, lockCounters, sortKeys, takeBack, writeCounters } from './counters.ts'
+import { type CountedKey, type CounterKey, lockCounters, sortKeys, takeBack, writeCounters } from './counters.ts'
 import { type Counter, countAttempt, type ThrottleScope } from './policy.ts'
 
 export interface AttemptSource {
@@ -22,7 +22,7 @@ export interface AttemptSource {
 }
 
 export interface Reservation {
-  readonly keys: readonly CounterKey[]
+  readonly keys: readonly CountedKey[]
   /** Scopes whose last free failure this attempt is, with the instant until which they are then locked. */
   readonly locks: readonly { readonly scope: ThrottleScope; readonly until: number }[]
 }
@@ -52,6 +52,13 @@ export interface Throttle {
   forget(): Promise<boolean>
 }
 
+/** Failures of one window that are to be taken back from the counter of an address. */
+interface Debt {
+  readonly key: CounterKey
+  readonly windowAt: number
+  readonly failures: number
+}
+
 type Outcome = Awaited<ReturnType<Throttle['reserve']>>
 
 const FORGET_BATCH = 500
@@ -62,7 +69,7 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
   const key = secret.deriveCurrentKey('throttle')
   const reserveTogether = createLanes(RESERVE_BATCH, reserveAll)
   /** Failures to take back from the counters of addresses, by their ids. */
-  const owed = new Map<string, { readonly key: CounterKey; readonly failures: number }>()
+  const owed = new Map<string, Debt>()
 
   function digest(...parts: readonly string[]): string {
     return encodeBase64url(createHmac('sha256', key).update(JSON.stringify(parts), 'utf8').digest())
@@ -85,42 +92,58 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
     return sortKeys(keys)
   }
 
-  function owe(addressKey: CounterKey, failures: number): void {
-    owed.set(addressKey.id, { key: addressKey, failures: failures + (owed.get(addressKey.id)?.failures ?? 0) })
-  }
-
-  /** What is owed to these addresses. Not owed again when it cannot be written: the outcome of a commit may be unknown. */
-  function takeOwed(ids: Iterable<string>): typeof owed {
-    const taken: typeof owed = new Map()
-    for (const id of ids) {
-      const debt = owed.get(id)
-      if (debt === undefined) continue
-      taken.set(id, debt)
-      owed.delete(id)
+  /** What is owed to an earlier window is void: the address has begun anew. */
+  function owe(debt: Debt): void {
+    const known = owed.get(debt.key.id)
+    if (known === undefined || known.windowAt < debt.windowAt) owed.set(debt.key.id, debt)
+    else if (known.windowAt === debt.windowAt) {
+      owed.set(debt.key.id, { ...known, failures: known.failures + debt.failures })
     }
-    return taken
   }
 
-  function giveBack(counters: Map<string, Counter>, taken: typeof owed): void {
-    for (const [id, { failures }] of taken) {
-      const counter = counters.get(id)!
-      counters.set(id, { ...counter, failures: Math.max(0, counter.failures - failures) })
+  function takeOwed(keys: readonly CounterKey[]): readonly Debt[] {
+    return keys.flatMap(({ id }) => {
+      const debt = owed.get(id)
+      owed.delete(id)
+      return debt === undefined ? [] : [debt]
+    })
+  }
+
+  /** Locks the counters of `keys`, gives back what is owed to them, and writes what `count` makes of them. */
+  async function countTogether<T>(
+    keys: readonly CounterKey[],
+    count: (counters: Map<string, Counter>, now: number) => { readonly result: T; readonly changed: boolean },
+  ): Promise<T> {
+    const debts = takeOwed(keys)
+    let written = false
+    try {
+      return await store.transaction(async (tx) => {
+        written = false
+        const now = settings.clock.now()
+        const counters = await lockCounters(tx, keys, now)
+        for (const { key, failures, windowAt } of debts) {
+          const counter = counters.get(key.id)!
+          if (counter.windowAt !== windowAt) continue
+          counters.set(key.id, { ...counter, failures: Math.max(0, counter.failures - failures) })
+        }
+        const { result, changed } = count(counters, now)
+        if (changed || debts.length > 0) await writeCounters(tx, keys, counters, now)
+        written = true
+        return result
+      }, 'relaxed')
+    } catch (error) {
+      // What a commit has come to may be unknown; what failed before it was sent has changed nothing.
+      if (!written) for (const debt of debts) owe(debt)
+      throw error
     }
   }
 
   async function reserveAll(attempts: readonly (readonly CounterKey[])[]): Promise<readonly Outcome[]> {
     const keys = sortKeys(new Map(attempts.flat().map((key) => [key.id, key])).values())
-    const taken = takeOwed(keys.map(({ id }) => id))
-    return store.transaction(async (tx) => {
-      const now = settings.clock.now()
-      const counters = await lockCounters(tx, keys, now)
-      giveBack(counters, taken)
-      const outcomes = attempts.map((attempt) => reserveOne(counters, attempt, now))
-      if (taken.size > 0 || outcomes.some((outcome) => 'reservation' in outcome)) {
-        await writeCounters(tx, keys, counters, now)
-      }
-      return outcomes
-    }, 'relaxed')
+    return countTogether(keys, (counters, now) => {
+      const result = attempts.map((attempt) => reserveOne(counters, attempt, now))
+      return { result, changed: result.some((outcome) => 'reservation' in outcome) }
+    })
   }
 
   /** Counts in `counters`, or leaves them all as they are and refuses. */
@@ -140,13 +163,13 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
         scope === 'address' ? settings.throttleAddressWindowSeconds : settings.throttleAccountWindowSeconds
       return [{ scope, until: counter.windowAt + seconds * 1000 }]
     })
-    return { reservation: { keys, locks } }
+    return { reservation: { keys: keys.map((key) => ({ ...key, windowAt: counters.get(key.id)!.windowAt })), locks } }
   }
 
   return {
     async reserve(source) {
       const keys = keysOf(source)
-      if (keys.length === 0) return { reservation: { keys, locks: [] } }
+      if (keys.length === 0) return { reservation: { keys: [], locks: [] } }
       const address = keys.find(({ scope }) => scope === 'address')
       if (address === undefined) return (await reserveAll([keys]))[0]!
       return reserveTogether(address.id, keys)
@@ -156,22 +179,15 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
       const ofAccount = keys.filter(({ scope }) => scope !== 'address')
       if (ofAccount.length > 0) await takeBack(tx, ofAccount, outcome, settings.clock.now())
       tx.afterCommit(() => {
-        for (const key of keys) if (key.scope === 'address') owe(key, 1)
+        for (const { windowAt, ...key } of keys) if (key.scope === 'address') owe({ key, windowAt, failures: 1 })
       })
     },
 
     async settle() {
-      for (const ids of chunks([...owed.keys()])) {
-        const taken = takeOwed(ids)
-        // A reservation may have taken them along meanwhile.
-        if (taken.size === 0) continue
-        const keys = sortKeys([...taken.values()].map(({ key }) => key))
-        await store.transaction(async (tx) => {
-          const now = settings.clock.now()
-          const counters = await lockCounters(tx, keys, now)
-          giveBack(counters, taken)
-          await writeCounters(tx, keys, counters, now)
-        }, 'relaxed')
+      for (const debts of chunks([...owed.values()])) {
+        // A reservation may have taken some along meanwhile.
+        const keys = sortKeys(debts.flatMap(({ key }) => (owed.has(key.id) ? [key] : [])))
+        if (keys.length > 0) await countTogether(keys, () => ({ result: undefined, changed: false }))
       }
     },
 

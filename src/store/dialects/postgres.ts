@@ -50,6 +50,8 @@ export function postgres(urlOrPool: string | PostgresPool, options: PostgresOpti
     async connect() {
       const pool = owned ? await openPool(urlOrPool, options.maxConnections ?? 10) : urlOrPool
       const prepared = options.preparedStatements ?? true
+      // A server that goes down can greet and take leave in one packet, before anybody has been given the client.
+      pool.on('connect', listenToErrors)
       const kysely = createKysely(new PostgresDriver(pool, prepared, BEGIN))
       const relaxed = createKysely(new PostgresDriver(pool, prepared, BEGIN_RELAXED))
       return {
@@ -61,6 +63,7 @@ export function postgres(urlOrPool: string | PostgresPool, options: PostgresOpti
         async close() {
           await kysely.destroy()
           await relaxed.destroy()
+          pool.off('connect', listenToErrors)
           if (owned) await pool.end()
         },
       }
@@ -160,8 +163,6 @@ class PostgresDriver implements Driver {
     this.#pool = pool
     this.#prepared = prepared
     this.#begin = begin
-    // A server that goes down can greet and take leave in one packet, before anybody has been given the client.
-    pool.on('connect', listenToErrors)
   }
 
   async init(): Promise<void> {}
@@ -186,9 +187,7 @@ class PostgresDriver implements Driver {
     await connection.executeQuery(CompiledQuery.raw('rollback'))
   }
 
-  async destroy(): Promise<void> {
-    this.#pool.off('connect', listenToErrors)
-  }
+  async destroy(): Promise<void> {}
 }
 
 const NAMES_KEPT = 500

@@ -136,6 +136,7 @@ export class SqliteDriver implements Driver {
 
   async destroy(): Promise<void> {
     await this.#enter()
+    this.#commit()
     this.#writer.forget()
     this.#reader?.forget()
     this.#leave()
@@ -154,7 +155,7 @@ export class SqliteDriver implements Driver {
     }
   }
 
-  /** Outside a transaction; SQLite ignores it inside. */
+  /** Outside a transaction; SQLite refuses it inside. */
   #setDurable(durable: boolean): void {
     if (this.#durable === durable) return
     this.#writer.exec(`pragma synchronous = ${durable ? 'full' : 'normal'}`)

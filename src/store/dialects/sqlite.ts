@@ -25,7 +25,7 @@ export function sqlite(pathOrHandle: string | SqliteHandle): Dialect {
       return {
         kysely,
         // How an application's handle waits for its disk is for the application to say.
-        relaxed: owned ? createKysely(driver.relaxed()) : kysely,
+        relaxed: owned && isWal(writer) ? createKysely(driver.relaxed()) : kysely,
         traits,
         adopt: (connection) => (isHandle(connection) ? createKysely(new AdoptedDriver(adoptHandle(connection))) : null),
         async close() {
@@ -58,6 +58,12 @@ const OPENING_BUSY_MILLISECONDS = 5000
 /** The driver waits for another process's writer by itself, without blocking this process. */
 const WRITER_BUSY_MILLISECONDS = 20
 
+/** A file system may not let it; without it, `synchronous=NORMAL` could damage the file in a power cut. */
+function isWal(handle: SqliteHandle): boolean {
+  const [row] = handle.prepare('PRAGMA journal_mode').all() as { readonly journal_mode: string }[]
+  return row?.journal_mode === 'wal'
+}
+
 /** A database that only one handle sees. */
 function isPrivate(path: string): boolean {
   return path === ':memory:' || path === ''
@@ -75,7 +81,7 @@ async function openFile(path: string, busyMilliseconds: number): Promise<SqliteH
     handle.exec(`PRAGMA busy_timeout = ${OPENING_BUSY_MILLISECONDS}`)
     handle.exec('PRAGMA journal_mode = WAL')
     handle.exec('PRAGMA synchronous = FULL')
-    // A checkpoint holds up the whole process; four times as rare as by default, and 16 MiB of WAL at most.
+    // A checkpoint holds up the whole process; four times as rare as by default, each 16 MiB of WAL.
     handle.exec('PRAGMA wal_autocheckpoint = 4000')
     handle.exec('PRAGMA secure_delete = ON')
     handle.exec(`PRAGMA busy_timeout = ${busyMilliseconds}`)
