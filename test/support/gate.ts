@@ -7,7 +7,9 @@ import type { Dialect, OpenDatabase } from '../../src/store/dialect.ts'
 import { mysql } from '../../src/store/dialects/mysql.ts'
 import { postgres } from '../../src/store/dialects/postgres.ts'
 import { sqlite } from '../../src/store/dialects/sqlite.ts'
-import type { Clock } from '../../src/util/clock.ts'
+import { CHEAP_HASHES } from '../../src/testing/cheap-hashes.ts'
+import { createFakeClock, type FakeClock } from '../../src/testing/fake-clock.ts'
+import { readEvents } from '../../src/testing/read-events.ts'
 import type { Engine, TestDatabase } from './engine.ts'
 
 export const ISSUER = 'https://app.example'
@@ -15,23 +17,7 @@ export const SECRET = 'Zk3Jq0vY8zW2nT6rB5xM1cF9hL4pS7dGa'
 export const PASSWORD = 'a long enough pass phrase'
 export const WRONG_PASSWORD = 'another long enough phrase'
 
-/** Argon2id at the smallest parameters that the options allow, so that a test waits for what it is about. */
-export const CHEAP_HASHES = { argon2MemoryKib: 7168, argon2Iterations: 1 } as const
-
-/** A clock that stands still until it is moved. */
-export interface FakeClock extends Clock {
-  advance(milliseconds: number): void
-}
-
-export function createFakeClock(start = 1_800_000_000_000): FakeClock {
-  let now = start
-  return {
-    now: () => now,
-    advance(milliseconds) {
-      now += milliseconds
-    },
-  }
-}
+export { CHEAP_HASHES, createFakeClock }
 
 export interface DiagnosticsLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
@@ -130,17 +116,6 @@ export function recordDiagnostics(lines: DiagnosticsLine[]): Diagnostics {
   const record = (level: DiagnosticsLine['level']) => (fields: object, message: string) =>
     void lines.push({ level, fields, message })
   return { debug: record('debug'), info: record('info'), warn: record('warn'), error: record('error') }
-}
-
-async function readEvents(gate: Gatebook): Promise<LogEvent[]> {
-  const events: LogEvent[] = []
-  let cursor: string | undefined
-  do {
-    const page = await gate.log.search({}, { limit: 500, ...(cursor !== undefined && { cursor }) })
-    events.push(...page.items)
-    cursor = page.next ?? undefined
-  } while (cursor !== undefined)
-  return events.reverse()
 }
 
 /** What a scenario says about each event that it leaves. What is left out must not be there. */
