@@ -92,10 +92,12 @@ function judge({ file, specifier, target, typeOnly, lazy }: SourceImport): strin
     if (!target.endsWith('.ts')) return 'must name the .ts file'
     if (file.startsWith('proof/') && !/^(proof|util)\//.test(target)) return 'proof/ imports only util/'
     if (/^(detect|export)\//.test(file) && target.startsWith('store/')) return 'is handed a reader, never the store'
+    if (target.startsWith('testing/') && !file.startsWith('testing/')) return 'testing/ is for tests alone'
     if (ringOf(target) > importing) return `ring ${importing} must not import ring ${ringOf(target)}`
     return null
   }
   const name = packageOf(specifier)
+  if (file.startsWith('testing/') && !/^node:(?!test)/.test(specifier)) return 'testing/ works with every test runner'
   if (DRIVERS.has(name)) {
     if (!file.startsWith('store/dialects/')) return 'database drivers belong to store/dialects/'
     return typeOnly || lazy ? null : 'a driver is loaded with import() when its dialect is used'
@@ -147,6 +149,11 @@ describe('imports', () => {
     ['index.ts', "export { createGatebook } from './gatebook.ts'", null],
     ['cli/main.ts', "import { createGatebook } from '../index.ts'", null],
     ['gatebook.ts', "import { serve } from './server/serve.ts'", /ring 2 must not import ring 3/],
+    ['cli/main.ts', "import { createFakeClock } from '../testing/index.ts'", /testing\/ is for tests alone/],
+    ['testing/a.ts', "import { b } from './b.ts'", null],
+    ['testing/a.ts', "import { AssertionError } from 'node:assert'", null],
+    ['testing/a.ts', "import { test } from 'node:test'", /works with every test runner/],
+    ['testing/a.ts', "import { expect } from 'vitest'", /works with every test runner/],
     ['session/end.ts', "import { a } from '../../test/a.ts'", /leaves src/],
     ['session/end.ts', "type A = import('../cli/main.ts').A", /ring 1 must not import ring 3/],
   ])('of %s: %s', (file, text, wanted) => {
