@@ -16,6 +16,8 @@ export interface RequestContext {
   readonly traceId?: string
   /** What an earlier log-in on this device returned as `device_token`. */
   readonly deviceToken?: string
+  /** What the caller reads, as `Accept-Language` says it; for mails only, and nowhere stored. */
+  readonly language?: string
   /** Who does it, where that is not the subject: an admin, a job. */
   readonly actor?: Actor
 }
@@ -95,9 +97,44 @@ export interface User {
   /** As it was typed at registration; null for the application's own users. */
   readonly identifier: string | null
   readonly createdAt: number
+  /** Since when it is known that the identifier reaches this user; null while nobody has shown that. */
+  readonly confirmedAt: number | null
   readonly disabledAt: number | null
   readonly roles: readonly string[]
 }
+
+/** A secret that is good once. It is shown here and stored nowhere. */
+export interface IssuedToken {
+  readonly token: string
+  /** Epoch milliseconds. */
+  readonly expiresAt: number
+}
+
+export interface InvitationInput {
+  /** The only one who may register with it; anybody who holds it when absent. */
+  readonly identifier?: string
+  /** What the new user is granted. */
+  readonly roles?: readonly string[]
+  /** 60 to 7,776,000; default `invitationSeconds`. */
+  readonly expiresInSeconds?: number
+  /** Sends it to `identifier` through `sendInvitation`. Default false: whoever asked hands it over. */
+  readonly send?: boolean
+}
+
+export interface Invitation {
+  readonly id: string
+  readonly identifier: string | null
+  readonly roles: readonly string[]
+  /** A user id, or the name of a program. */
+  readonly createdBy: string
+  readonly createdAt: number
+  readonly expiresAt: number
+  readonly state: 'open' | 'used' | 'revoked' | 'expired'
+  /** The user who registered with it. */
+  readonly usedBy: UserId | null
+}
+
+export interface NewInvitation extends Invitation, IssuedToken {}
 
 export interface Page<T> {
   readonly items: readonly T[]
@@ -160,9 +197,12 @@ export interface Gatebook {
   /** Address with its provenance, user agent and request id of a request, for `attempts.begin` and the rest. */
   contextOf(headers: Headers, connection?: { readonly remoteAddress?: string | undefined }): RequestContext
 
-  /** Throws ERR_REGISTRATION_CLOSED, ERR_IDENTIFIER_TAKEN, ERR_PASSWORD_…, ERR_THROTTLED, ERR_OVERLOADED. */
+  /**
+   * Throws ERR_REGISTRATION_CLOSED, ERR_CONFIRMATION_REQUIRED, ERR_INVITATION_REQUIRED, ERR_INVITATION_INVALID,
+   * ERR_IDENTIFIER_TAKEN, ERR_PASSWORD_…, ERR_THROTTLED, ERR_OVERLOADED.
+   */
   register(
-    input: { readonly identifier: string; readonly password: string },
+    input: { readonly identifier: string; readonly password: string; readonly invitation?: string },
     context?: RequestContext,
   ): Promise<SessionTokens>
   /** Throws ERR_LOGIN_REFUSED, ERR_THROTTLED, ERR_OVERLOADED. */
@@ -186,6 +226,45 @@ export interface Gatebook {
     },
     context?: RequestContext,
   ): Promise<void>
+
+  /** With `registration: 'confirm'`: nobody learns here whether an address has an account. */
+  readonly registrations: {
+    /**
+     * Sends a token to the address, or a note to its owner when it has an account. Resolves alike in both cases, and also
+     * when so much was sent already that nothing is. Throws ERR_IDENTIFIER_NOT_EMAIL, ERR_REGISTRATION_CLOSED,
+     * ERR_INVITATION_REQUIRED, ERR_MAIL_UNAVAILABLE, ERR_PASSWORD_…, ERR_THROTTLED, ERR_OVERLOADED.
+     */
+    request(input: { readonly identifier: string; readonly password: string }, context?: RequestContext): Promise<void>
+    /**
+     * Makes the user. `password` is the one of the request: the mail alone is not enough. Throws ERR_CONFIRMATION_INVALID,
+     * ERR_PASSWORD_WRONG, ERR_IDENTIFIER_TAKEN, ERR_THROTTLED, ERR_OVERLOADED.
+     */
+    confirm(
+      input: { readonly token: string; readonly password: string },
+      context?: RequestContext,
+    ): Promise<SessionTokens>
+  }
+
+  readonly passwordResets: {
+    /**
+     * Sends a token to the user of this identifier. Resolves alike when there is none. Throws ERR_MAIL_UNAVAILABLE,
+     * ERR_IDENTIFIER_INVALID, ERR_THROTTLED (the address asked too often).
+     */
+    request(input: { readonly identifier: string }, context?: RequestContext): Promise<void>
+    /** For operators and the application: a token to be handed over. Throws ERR_USER_NOT_FOUND. */
+    issue(userId: UserId, context?: RequestContext): Promise<IssuedToken>
+    /** Ends all sessions. Throws ERR_RESET_INVALID, ERR_PASSWORD_… (the token stays good), ERR_OVERLOADED. */
+    complete(input: { readonly token: string; readonly newPassword: string }, context?: RequestContext): Promise<void>
+  }
+
+  readonly invitations: {
+    /** Throws ERR_IDENTIFIER_INVALID, ERR_IDENTIFIER_NOT_EMAIL, ERR_ROLE_INVALID, ERR_MAIL_UNAVAILABLE. */
+    create(input?: InvitationInput, context?: RequestContext): Promise<NewInvitation>
+    /** Newest first. */
+    list(options?: PageOptions): Promise<Page<Invitation>>
+    /** False when it was of no use any more. Throws ERR_INVITATION_NOT_FOUND. */
+    revoke(invitationId: string, context?: RequestContext): Promise<boolean>
+  }
 
   readonly attempts: {
     /** Counts a failure before the application checks anything. Throws ERR_THROTTLED with `retryAfterSeconds`. */

@@ -9,8 +9,16 @@ export type ErrorCode =
   | 'ERR_THROTTLED'
   | 'ERR_OVERLOADED'
   | 'ERR_REGISTRATION_CLOSED'
+  | 'ERR_CONFIRMATION_REQUIRED'
+  | 'ERR_CONFIRMATION_INVALID'
+  | 'ERR_INVITATION_REQUIRED'
+  | 'ERR_INVITATION_INVALID'
+  | 'ERR_INVITATION_NOT_FOUND'
+  | 'ERR_RESET_INVALID'
+  | 'ERR_MAIL_UNAVAILABLE'
   | 'ERR_IDENTIFIER_TAKEN'
   | 'ERR_IDENTIFIER_INVALID'
+  | 'ERR_IDENTIFIER_NOT_EMAIL'
   | 'ERR_USER_ID_INVALID'
   | 'ERR_PASSWORD_TOO_SHORT'
   | 'ERR_PASSWORD_TOO_LONG'
@@ -74,6 +82,20 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
     message: 'The server has as many log-ins to check as it can hold. Try again shortly.',
   },
   ERR_REGISTRATION_CLOSED: { status: 403, message: 'Registration is closed.' },
+  ERR_CONFIRMATION_REQUIRED: {
+    status: 403,
+    message: 'Here the address is confirmed first: ask for a confirmation.',
+  },
+  ERR_CONFIRMATION_INVALID: {
+    status: 403,
+    message: 'This confirmation is not valid any more. Register again to get a new one.',
+  },
+  ERR_INVITATION_REQUIRED: { status: 403, message: 'Registration is by invitation only.' },
+  ERR_INVITATION_INVALID: { status: 403, message: 'This invitation is not valid any more, or is for somebody else.' },
+  ERR_INVITATION_NOT_FOUND: { status: 404, message: 'There is no such invitation.' },
+  ERR_RESET_INVALID: { status: 403, message: 'This reset token is not valid any more. Ask for a new one.' },
+  ERR_MAIL_UNAVAILABLE: { status: 403, message: 'This installation sends no mail of this kind.' },
+  ERR_IDENTIFIER_NOT_EMAIL: { status: 422, message: 'An e-mail address is required here.' },
   ERR_IDENTIFIER_TAKEN: { status: 409, message: 'This identifier is already in use.' },
   ERR_IDENTIFIER_INVALID: {
     status: 422,

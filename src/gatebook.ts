@@ -7,14 +7,18 @@ import { appendApplicationEvent } from './flow/append-event.ts'
 import { beginAttempt } from './flow/attempt.ts'
 import { changePassword, setPassword } from './flow/change-password.ts'
 import { grantRole, revokeRole } from './flow/change-role.ts'
+import { confirmRegistration, requestRegistration } from './flow/confirm-registration.ts'
+import { createUser } from './flow/create-user.ts'
 import { disableUser, enableUser } from './flow/disable-user.ts'
 import { endAllSessions, endSession } from './flow/end-session.ts'
+import { createInvitation, listInvitations, revokeInvitation } from './flow/invite.ts'
 import { login } from './flow/login.ts'
 import { logout } from './flow/logout.ts'
 import type { FlowParts } from './flow/parts.ts'
 import { readLog } from './flow/read-log.ts'
 import { refresh } from './flow/refresh.ts'
-import { createUser, register } from './flow/register.ts'
+import { register } from './flow/register.ts'
+import { completePasswordReset, issuePasswordReset, requestPasswordReset } from './flow/reset-password.ts'
 import { startApplicationSession } from './flow/start-application-session.ts'
 import { unlock } from './flow/unlock.ts'
 import { type ContextReader, createContextReader } from './http/context.ts'
@@ -26,6 +30,7 @@ import { createEventReader } from './log/reader.ts'
 import { createRefusalLog } from './log/refusal-log.ts'
 import { createSequencer } from './log/sequencer.ts'
 import { tailEvents } from './log/tail.ts'
+import { createMailLine } from './mail/mail-line.ts'
 import { type GatebookOptions, resolveOptions, type Settings } from './options.ts'
 import { loadMasterSecret } from './secret/load-secret.ts'
 import { createSessionEnder } from './session/end-sessions.ts'
@@ -38,6 +43,7 @@ import { ensureViews } from './store/sql/views.ts'
 import { createThrottle } from './throttle/throttle.ts'
 import { createAccessTokens } from './token/access.ts'
 import { createDeviceTokens } from './token/device.ts'
+import { forgetOneTimeTokens } from './token/one-time-row.ts'
 import { createRefreshTokens } from './token/refresh.ts'
 import { createRevocationList } from './token/revocations.ts'
 import { createKeyRing } from './token/signing-key.ts'
@@ -107,6 +113,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
     deviceTokens: createDeviceTokens(secret),
     sessionEnder: createSessionEnder(log, revocations, settings),
     identifiers: createIdentifierKeys(secret),
+    mails: createMailLine(settings.diagnostics),
   }
   const reader = createEventReader(store, parts.identifiers)
   const users = createUserReader(store)
@@ -145,6 +152,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
         await expireSessions(store, parts.sessionEnder, clock),
         await revocations.forget(),
         await throttle.forget(),
+        await forgetOneTimeTokens(store, clock),
       ]
       return more.includes(true)
     })
@@ -168,6 +176,23 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
     refresh: (refreshToken, context) => refresh(parts, refreshToken, context),
     logout: (input, context) => logout(parts, input, context),
     changePassword: (input, context) => changePassword(parts, input, context),
+
+    registrations: {
+      request: (input, context) => requestRegistration(parts, input, context),
+      confirm: (input, context) => confirmRegistration(parts, input, context),
+    },
+
+    passwordResets: {
+      request: (input, context) => requestPasswordReset(parts, input, context),
+      issue: async (userId, context) => issuePasswordReset(parts, parseUserId(userId), context),
+      complete: (input, context) => completePasswordReset(parts, input, context),
+    },
+
+    invitations: {
+      create: (input, context) => createInvitation(parts, input, context),
+      list: (page) => listInvitations(parts, page),
+      revoke: (invitationId, context) => revokeInvitation(parts, invitationId, context),
+    },
 
     attempts: { begin: (input, context) => beginAttempt(parts, input, context) },
 
@@ -223,6 +248,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
     close() {
       closed ??= (async () => {
         await Promise.all(loops.map((loop) => loop.stop()))
+        await parts.mails.close()
         await refusals.flush().catch(() => undefined)
         await throttle.settle().catch(() => undefined)
         // What this process has committed gets its place before it goes, where that is quick.

@@ -6,8 +6,12 @@ export type {
   AttemptInput,
   EventFilter,
   Gatebook,
+  Invitation,
+  InvitationInput,
+  IssuedToken,
   LogoutScope,
   NewApplicationEvent,
+  NewInvitation,
   Page,
   PageOptions,
   RequestContext,
@@ -27,5 +31,5 @@ export {
 } from './event/catalogue.ts'
 export type { Actor, ActorKind, AddressSource, LogEvent } from './event/event.ts'
 export { createGatebook } from './gatebook.ts'
-export type { Diagnostics, GatebookOptions } from './options.ts'
+export type { Diagnostics, GatebookOptions, MailRecipient } from './options.ts'
 export type { Dialect, DialectName } from './store/dialect.ts'

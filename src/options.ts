@@ -103,10 +103,45 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     env: 'GATEBOOK_REGISTRATION',
     kind: 'enum',
     default: 'open',
-    values: ['open', 'closed'],
+    values: ['open', 'confirm', 'invite', 'closed'],
     scope: 'library',
     about:
-      'Whether anybody may register. Open registration cannot hide that a name is taken; it is throttled by address.',
+      'Who may register: anybody (`open`; it cannot hide that a name is taken, and is throttled by address), anybody who can read the mail to the address (`confirm`), holders of an invitation (`invite`), nobody (`closed`).',
+  },
+  resetSeconds: {
+    env: 'GATEBOOK_RESET_SECONDS',
+    kind: 'integer',
+    default: 1800,
+    unit: 'seconds',
+    range: [60, DAY],
+    scope: 'library',
+    about: 'Life of a token for a new password.',
+  },
+  confirmationSeconds: {
+    env: 'GATEBOOK_CONFIRMATION_SECONDS',
+    kind: 'integer',
+    default: DAY,
+    unit: 'seconds',
+    range: [60, 7 * DAY],
+    scope: 'library',
+    about: 'How long a registration waits for its address to be confirmed.',
+  },
+  invitationSeconds: {
+    env: 'GATEBOOK_INVITATION_SECONDS',
+    kind: 'integer',
+    default: 7 * DAY,
+    unit: 'seconds',
+    range: [60, 90 * DAY],
+    scope: 'library',
+    about: 'Life of an invitation that does not say otherwise.',
+  },
+  mailsPerHour: {
+    env: 'GATEBOOK_MAILS_PER_HOUR',
+    kind: 'integer',
+    default: 5,
+    range: [1, 100],
+    scope: 'library',
+    about: 'Mails of one kind that one account can be sent in an hour, whoever asks for them.',
   },
   autoMigrate: {
     env: 'GATEBOOK_AUTO_MIGRATE',
@@ -393,6 +428,10 @@ export type OptionName =
   | 'secret'
   | 'secretFile'
   | 'registration'
+  | 'resetSeconds'
+  | 'confirmationSeconds'
+  | 'invitationSeconds'
+  | 'mailsPerHour'
   | 'autoMigrate'
   | 'signingAlgorithm'
   | 'hs256Secret'
@@ -434,6 +473,18 @@ export interface Diagnostics {
   error(fields: object, message: string): void
 }
 
+/** Whom a mail goes to. */
+export interface MailRecipient {
+  /** Null for somebody who is not a user yet. */
+  readonly userId: string | null
+  /** As it was typed by whoever registered with it, never as it was typed by who asks for a reset. */
+  readonly identifier: string
+  /** `Accept-Language` of the request, or what the context said; null when nothing did. */
+  readonly language: string | null
+  /** Epoch milliseconds: when the token expires. */
+  readonly expiresAt: number
+}
+
 /** Options of `createGatebook`. The table `OPTIONS` has default, unit and range of each. */
 export interface GatebookOptions {
   readonly issuer: string
@@ -443,7 +494,11 @@ export interface GatebookOptions {
   readonly clientId?: string
   readonly secret?: string
   readonly secretFile?: string
-  readonly registration?: 'open' | 'closed'
+  readonly registration?: 'open' | 'confirm' | 'invite' | 'closed'
+  readonly resetSeconds?: number
+  readonly confirmationSeconds?: number
+  readonly invitationSeconds?: number
+  readonly mailsPerHour?: number
   readonly autoMigrate?: boolean
   readonly signingAlgorithm?: 'ES256' | 'EdDSA' | 'RS256' | 'HS256'
   readonly hs256Secret?: string
@@ -481,6 +536,15 @@ export interface GatebookOptions {
     readonly userId: string
     readonly roles: readonly string[]
   }) => Record<string, unknown> | Promise<Record<string, unknown>>
+  /**
+   * Sends a user the token for a new password. Called after the request has been answered, and up to three times while it
+   * rejects. Without it nobody can ask for a reset; `passwordResets.issue` works nevertheless.
+   */
+  readonly sendReset?: (user: MailRecipient, token: string) => void | Promise<void>
+  /** Sends what confirms a registration; with null, tells the user of this address that they have an account already. */
+  readonly sendConfirmation?: (recipient: MailRecipient, token: string | null) => void | Promise<void>
+  /** Sends an invitation, where `invitations.create` is asked to. */
+  readonly sendInvitation?: (recipient: MailRecipient, token: string) => void | Promise<void>
   readonly diagnostics?: Diagnostics
   /**
    * For programs beside a running installation, such as the CLI: makes no signing keys and no views, and repeats nothing
@@ -496,7 +560,7 @@ export type Settings = Readonly<
   Required<
     Omit<
       GatebookOptions,
-      'secret' | 'hs256Secret' | 'adminPath' | 'operationsPath' | 'claims' | 'database' | 'trustedProxies'
+      'secret' | 'hs256Secret' | 'adminPath' | 'operationsPath' | 'claims' | 'database' | 'trustedProxies' | Sender
     >
   >
 > & {
@@ -506,9 +570,12 @@ export type Settings = Readonly<
   readonly adminPath: string | null
   readonly operationsPath: string | null
   readonly claims: NonNullable<GatebookOptions['claims']> | null
-}
+} & { readonly [Name in Sender]: NonNullable<GatebookOptions[Name]> | null }
 
-const UNLISTED = new Set(['database', 'claims', 'diagnostics', 'attach', 'clock'])
+const SENDERS = ['sendReset', 'sendConfirmation', 'sendInvitation'] as const
+type Sender = (typeof SENDERS)[number]
+
+const UNLISTED = new Set<string>(['database', 'claims', 'diagnostics', 'attach', 'clock', ...SENDERS])
 
 const silent: Diagnostics = { debug() {}, info() {}, warn() {}, error() {} }
 
@@ -559,9 +626,19 @@ export function resolveOptions(options: GatebookOptions, clock: Clock, hashConcu
       throw invalid('hs256Secret', 'HS256 needs at least 32 bytes')
     }
   }
+  for (const name of SENDERS) {
+    if (given[name] !== undefined && typeof given[name] !== 'function') throw invalid(name, 'it must be a function')
+  }
+  // A program beside the server makes no registrations, and has no mailer of its own.
+  if (resolved.registration === 'confirm' && options.sendConfirmation === undefined && options.attach !== true) {
+    throw invalid('registration', 'confirm needs a way to send the confirmation (sendConfirmation)')
+  }
   return Object.freeze({
     ...resolved,
     claims: options.claims ?? null,
+    sendReset: options.sendReset ?? null,
+    sendConfirmation: options.sendConfirmation ?? null,
+    sendInvitation: options.sendInvitation ?? null,
     attach: options.attach ?? false,
     diagnostics: options.diagnostics ?? silent,
     clock: options.clock ?? clock,

@@ -58,7 +58,19 @@ export type SessionEndReason = (typeof SESSION_END_REASONS)[number]
 export const REFRESH_REFUSAL_REASONS = ['invalid', 'expired', 'ended', 'superseded', 'reused'] as const
 export type RefreshRefusalReason = (typeof REFRESH_REFUSAL_REASONS)[number]
 
-export const REGISTRATION_REFUSAL_REASONS = ['closed', 'identifier-taken', 'throttled'] as const
+export const REGISTRATION_REFUSAL_REASONS = [
+  'closed',
+  'identifier-taken',
+  'throttled',
+  'confirmation-invalid',
+  'invitation-missing',
+  'invitation-invalid',
+  'wrong-password',
+] as const
+export type RegistrationRefusalReason = (typeof REGISTRATION_REFUSAL_REASONS)[number]
+
+export const RESET_FAILURE_REASONS = ['invalid', 'expired', 'used', 'superseded', 'disabled'] as const
+export type ResetFailureReason = (typeof RESET_FAILURE_REASONS)[number]
 
 /** A summary: how many, since when (epoch milliseconds), and `reason:number` for each reason. */
 const FLOOD_DATA: Readonly<Record<string, DataKind>> = { count: 'integer', counted_from: 'integer', counts: 'strings' }
@@ -68,7 +80,7 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     outcomes: ['success'],
     kind: 'exact',
     reasons: [],
-    data: {},
+    data: { confirmed: 'boolean', invitation: 'string' },
     volume: 'medium',
     owasp: 'user_created',
     ocsf: 300101,
@@ -109,6 +121,39 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     ocsf: 300101,
     ecs: 'iam / creation, user',
     about: 'A registration with well-formed input was refused.',
+  },
+  'registration.requested': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: {},
+    volume: 'medium',
+    owasp: 'user_created',
+    ocsf: 300101,
+    ecs: 'iam / creation, user',
+    about: 'Somebody wants to register, and the address that they gave has to be confirmed first.',
+  },
+  'invitation.created': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { invitation: 'string', roles: 'strings', expires_at: 'integer' },
+    volume: 'low',
+    owasp: 'user_created',
+    ocsf: 300101,
+    ecs: 'iam / creation, user',
+    about: 'Whoever holds the invitation may register once.',
+  },
+  'invitation.revoked': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { invitation: 'string' },
+    volume: 'low',
+    owasp: 'user_updated',
+    ocsf: 300102,
+    ecs: 'iam / change, user',
+    about: 'An invitation that had not been used is void.',
   },
   'login.succeeded': {
     outcomes: ['success'],
@@ -191,6 +236,42 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     ocsf: 300103,
     ecs: 'iam / change, user',
     about: 'The current password that was given is not right.',
+  },
+  'password.reset-requested': {
+    outcomes: ['success', 'failure', 'denied'],
+    kind: 'exact-until-flood',
+    reasons: ['unknown-user', 'disabled', 'throttled', 'flood'],
+    reasonOptional: true,
+    data: { retry_after: 'integer', scope: 'string', ...FLOOD_DATA },
+    volume: 'medium',
+    owasp: 'authn_password_change',
+    ocsf: 300104,
+    ecs: 'iam / change, user',
+    caep: 'risc recovery-activated',
+    about: 'Somebody asked for a new password. Only a success makes a token, which is sent or handed out.',
+  },
+  'password.reset': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { confirmed: 'boolean' },
+    volume: 'low',
+    owasp: 'authn_password_change',
+    ocsf: 300104,
+    ecs: 'iam / change, user',
+    caep: 'caep credential-change',
+    about: 'A one-time token was traded for a new password. `confirmed`: it had been sent to the address of the user.',
+  },
+  'password.reset-failed': {
+    outcomes: ['failure', 'denied'],
+    kind: 'exact-until-flood',
+    reasons: [...RESET_FAILURE_REASONS, 'flood'],
+    data: { ...FLOOD_DATA },
+    volume: 'low',
+    owasp: 'authn_password_change_fail',
+    ocsf: 300104,
+    ecs: 'iam / change, user',
+    about: 'A one-time token for a new password was refused.',
   },
   'role.granted': {
     outcomes: ['success'],
@@ -279,7 +360,10 @@ export type EventTypeName =
   | 'user.registered'
   | 'user.disabled'
   | 'user.enabled'
+  | 'registration.requested'
   | 'registration.refused'
+  | 'invitation.created'
+  | 'invitation.revoked'
   | 'login.succeeded'
   | 'login.failed'
   | 'session.refreshed'
@@ -287,6 +371,9 @@ export type EventTypeName =
   | 'session.ended'
   | 'password.changed'
   | 'password.change-failed'
+  | 'password.reset-requested'
+  | 'password.reset'
+  | 'password.reset-failed'
   | 'role.granted'
   | 'role.revoked'
   | 'key.created'

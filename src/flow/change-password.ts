@@ -8,13 +8,13 @@ import type { AccessClaims, RequestContext } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import type { NewEvent } from '../event/event.ts'
 import { lockLiveSessions, lockSession } from '../session/session-row.ts'
-import type { Transaction } from '../store/transaction.ts'
 import { findLoginProfile } from '../user/profile.ts'
 import { lockSubject } from '../user/subject.ts'
 import { accountOf } from './attempt.ts'
 import { countAttempt } from './counted-attempt.ts'
 import { eventSource } from './event-source.ts'
 import type { FlowParts } from './parts.ts'
+import { writePassword } from './write-password.ts'
 
 export interface ChangePasswordInput {
   readonly claims: Pick<AccessClaims, 'userId' | 'sessionId'>
@@ -105,17 +105,4 @@ export async function setPassword(
     await log.append(tx, [{ ...source, type: 'password.changed', outcome: 'success', subject: userId }])
     await parts.sessionEnder.end(tx, await lockLiveSessions(tx, userId), 'password-changed', source)
   })
-}
-
-async function writePassword(parts: FlowParts, tx: Transaction, userId: string, passwordHash: string): Promise<void> {
-  await tx.db
-    .updateTable('gatebook_credential')
-    .set({ password_hash: passwordHash, changed_at: parts.settings.clock.now() })
-    .where('user_id', '=', userId)
-    .execute()
-  await tx.db
-    .updateTable('gatebook_subject')
-    .set((eb) => ({ credential_version: eb('credential_version', '+', 1) }))
-    .where('id', '=', userId)
-    .execute()
 }

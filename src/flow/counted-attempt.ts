@@ -1,7 +1,7 @@
 import { GatebookError } from '../errors.ts'
 import type { NewEvent } from '../event/event.ts'
 import type { Transaction } from '../store/transaction.ts'
-import type { AttemptSource, Reservation } from '../throttle/throttle.ts'
+import type { AttemptSource, Refusal, Reservation } from '../throttle/throttle.ts'
 import type { FlowParts } from './parts.ts'
 
 /** An attempt that counts as a failure until it succeeds. */
@@ -27,14 +27,40 @@ export async function countAttempt(
   source: AttemptSource,
   refusal: NewEvent,
 ): Promise<CountedAttempt> {
+  const outcome = await reserve(parts, source, refusal)
+  if ('scope' in outcome) throw throttled(outcome)
+  return outcome
+}
+
+/**
+ * The same for what sends mail. Null when this account has been sent enough already: whoever asks is told what everybody
+ * is told, and only the log says that nothing was sent.
+ */
+export async function countMail(
+  parts: FlowParts,
+  source: AttemptSource,
+  refusal: NewEvent,
+): Promise<CountedAttempt | null> {
+  const outcome = await reserve(parts, source, refusal)
+  if (!('scope' in outcome)) return outcome
+  if (outcome.scope === 'mail') return null
+  throw throttled(outcome)
+}
+
+async function reserve(parts: FlowParts, source: AttemptSource, refusal: NewEvent): Promise<CountedAttempt | Refusal> {
+  const outcome = await parts.throttle.reserve(source)
+  if ('reservation' in outcome) return countedAttempt(parts, outcome.reservation)
+  const { scope, retryAfterSeconds } = outcome.refusal
+  await parts.refusals.append({ ...refusal, data: { scope, retry_after: retryAfterSeconds } })
+  return outcome.refusal
+}
+
+function throttled({ retryAfterSeconds }: Refusal): GatebookError {
+  return new GatebookError('ERR_THROTTLED', { retryAfterSeconds })
+}
+
+function countedAttempt(parts: FlowParts, reservation: Reservation): CountedAttempt {
   const { throttle, refusals, log } = parts
-  const outcome = await throttle.reserve(source)
-  if ('refusal' in outcome) {
-    const { scope, retryAfterSeconds } = outcome.refusal
-    await refusals.append({ ...refusal, data: { scope, retry_after: retryAfterSeconds } })
-    throw new GatebookError('ERR_THROTTLED', { retryAfterSeconds })
-  }
-  const { reservation } = outcome
   return {
     fail: (event) => refusals.append(event, lockEvents(reservation, event)),
     async failIn(tx, event) {

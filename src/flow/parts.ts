@@ -1,6 +1,7 @@
 import type { Passwords } from '../credential/passwords.ts'
 import type { EventLog } from '../log/log.ts'
 import type { RefusalLog } from '../log/refusal-log.ts'
+import type { MailLine } from '../mail/mail-line.ts'
 import type { Settings } from '../options.ts'
 import type { SessionEnder } from '../session/end-sessions.ts'
 import type { Store } from '../store/store.ts'
@@ -23,4 +24,5 @@ export interface FlowParts {
   readonly deviceTokens: DeviceTokens
   readonly sessionEnder: SessionEnder
   readonly identifiers: IdentifierKeys
+  readonly mails: MailLine
 }

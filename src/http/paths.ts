@@ -2,6 +2,9 @@ import type { Settings } from '../options.ts'
 
 export type PathSettings = Pick<Settings, 'adminPath' | 'operationsPath' | 'issuer'>
 
+/** What decides which routes there are. */
+export type RouteSettings = PathSettings & Pick<Settings, 'registration' | 'sendReset'>
+
 export const JWKS_PATH = '/.well-known/jwks.json'
 
 export const OPERATION_PATHS = { health: '/healthz', ready: '/readyz', document: '/openapi.json' } as const

@@ -1,6 +1,16 @@
 import { z } from 'zod'
 import { parseCidrRange } from '../util/address.ts'
-import type { WireActivity, WireClaims, WireEvent, WirePage, WireSession, WireTokens, WireUser } from './wire.ts'
+import type {
+  WireActivity,
+  WireClaims,
+  WireEvent,
+  WireInvitation,
+  WireNewInvitation,
+  WirePage,
+  WireSession,
+  WireTokens,
+  WireUser,
+} from './wire.ts'
 
 /**
  * Names and descriptions for the OpenAPI document. A registry of our own, because the global one belongs to the
@@ -75,10 +85,32 @@ export const userSchema: z.ZodType<WireUser> = named(
     id: z.string(),
     identifier: text,
     created_at: instant,
+    confirmed_at: z.int().nullable(),
     disabled_at: z.int().nullable(),
     roles: z.array(z.string()),
   }),
   'A user; `identifier` is null for the users of the application.',
+)
+
+const invited = {
+  id: z.string(),
+  identifier: text,
+  roles: z.array(z.string()),
+  created_by: z.string(),
+  created_at: instant,
+  expires_at: instant,
+  state: z.enum(['open', 'used', 'revoked', 'expired']),
+  used_by: text,
+}
+const invitationSchema: z.ZodType<WireInvitation> = named(
+  'Invitation',
+  z.object(invited),
+  'Who holds the token of an open invitation may register once; only `identifier`, where there is one.',
+)
+export const newInvitationSchema: z.ZodType<WireNewInvitation> = named(
+  'NewInvitation',
+  z.object({ ...invited, token: z.string() }),
+  'An invitation with its token, which is shown this once.',
 )
 
 const told = {
@@ -134,6 +166,8 @@ export const sessionListSchema: z.ZodType<{ items: WireSession[] }> = listSchema
 export const userPageSchema: z.ZodType<WirePage<WireUser>> = pageSchema('UserPage', userSchema)
 export const activityPageSchema: z.ZodType<WirePage<WireActivity>> = pageSchema('ActivityPage', activitySchema)
 export const eventPageSchema: z.ZodType<WirePage<WireEvent>> = pageSchema('EventPage', eventSchema)
+
+export const invitationPageSchema: z.ZodType<WirePage<WireInvitation>> = pageSchema('InvitationPage', invitationSchema)
 
 export const endedSchema: z.ZodType = z.object({ ended: z.int() })
 export const healthSchema: z.ZodType = z.object({ status: z.literal('ok') })

@@ -1,20 +1,34 @@
 import { createDocument } from './openapi.ts'
-import { isOn, type PathSettings } from './paths.ts'
+import { isOn, type RouteSettings } from './paths.ts'
 import type { Route } from './route.ts'
 import { adminEventRoutes } from './routes/admin-events.ts'
+import { adminInvitationRoutes } from './routes/admin-invitations.ts'
 import { adminSessionRoutes } from './routes/admin-sessions.ts'
 import { adminUserRoutes } from './routes/admin-users.ts'
 import { authRoutes } from './routes/auth.ts'
 import { jwksRoutes } from './routes/jwks.ts'
 import { operationsRoutes } from './routes/operations.ts'
 import { ownRoutes } from './routes/own.ts'
+import { passwordRoutes } from './routes/password.ts'
+import { registrationRoutes } from './routes/registration.ts'
 
 /** Every route that these settings switch on. */
-export function listRoutes(settings: PathSettings): readonly Route[] {
+export function listRoutes(settings: RouteSettings): readonly Route[] {
   const { adminPath, operationsPath } = settings
-  const routes = [...authRoutes, ...ownRoutes, ...jwksRoutes]
+  const routes = [
+    ...registrationRoutes(settings),
+    ...authRoutes,
+    ...passwordRoutes(settings),
+    ...ownRoutes,
+    ...jwksRoutes,
+  ]
   if (isOn(adminPath)) {
-    routes.push(...adminEventRoutes(adminPath), ...adminUserRoutes(adminPath), ...adminSessionRoutes(adminPath))
+    routes.push(
+      ...adminEventRoutes(adminPath),
+      ...adminUserRoutes(adminPath),
+      ...adminSessionRoutes(adminPath),
+      ...adminInvitationRoutes(adminPath),
+    )
   }
   if (operationsPath !== null) {
     let document: unknown

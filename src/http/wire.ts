@@ -1,4 +1,4 @@
-import type { AccessClaims, Page, Session, SessionTokens, User } from '../api.ts'
+import type { AccessClaims, Invitation, NewInvitation, Page, Session, SessionTokens, User } from '../api.ts'
 import type { LogEvent } from '../event/event.ts'
 
 /** The one mapping from the library's objects to the members of the HTTP API: snake_case, instants in epoch milliseconds. */
@@ -40,8 +40,24 @@ export interface WireUser {
   id: string
   identifier: string | null
   created_at: number
+  confirmed_at: number | null
   disabled_at: number | null
   roles: string[]
+}
+
+export interface WireInvitation {
+  id: string
+  identifier: string | null
+  roles: string[]
+  created_by: string
+  created_at: number
+  expires_at: number
+  state: 'open' | 'used' | 'revoked' | 'expired'
+  used_by: string | null
+}
+
+export interface WireNewInvitation extends WireInvitation {
+  token: string
 }
 
 /** What users see of their own history: no numbers of the log, no digests, and nobody else's id. */
@@ -140,9 +156,27 @@ export function toWireUser(user: User): WireUser {
     id: user.id,
     identifier: user.identifier,
     created_at: user.createdAt,
+    confirmed_at: user.confirmedAt,
     disabled_at: user.disabledAt,
     roles: [...user.roles],
   }
+}
+
+export function toWireInvitation(invitation: Invitation): WireInvitation {
+  return {
+    id: invitation.id,
+    identifier: invitation.identifier,
+    roles: [...invitation.roles],
+    created_by: invitation.createdBy,
+    created_at: invitation.createdAt,
+    expires_at: invitation.expiresAt,
+    state: invitation.state,
+    used_by: invitation.usedBy,
+  }
+}
+
+export function toWireNewInvitation(invitation: NewInvitation): WireNewInvitation {
+  return { ...toWireInvitation(invitation), token: invitation.token }
 }
 
 export function toWireActivity(event: LogEvent): WireActivity {

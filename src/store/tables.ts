@@ -17,6 +17,7 @@ export interface Tables {
   gatebook_signing_key: SigningKeyTable
   gatebook_throttle: ThrottleTable
   gatebook_revocation: RevocationTable
+  gatebook_one_time_token: OneTimeTokenTable
 }
 
 export interface MetaTable {
@@ -31,6 +32,8 @@ export interface UserTable {
   /** Normalised; unique. */
   identifier_key: string
   created_at: number
+  /** Since when it is known that the identifier reaches this user; NULL while nobody has shown that. */
+  confirmed_at: number | null
 }
 
 /** Whom events and sessions are about: Gatebook's own users and the application's alike. */
@@ -142,7 +145,7 @@ export interface SigningKeyTable {
 export interface ThrottleTable {
   /** Keyed digest of what is counted. */
   id: string
-  scope: 'pair' | 'address' | 'account'
+  scope: 'pair' | 'address' | 'account' | 'mail'
   /** Keyed digest of the account, for unlocking; NULL for an address. */
   account: string | null
   failures: number
@@ -161,4 +164,30 @@ export interface RevocationTable {
   at: number
   /** When the last access token that it concerns has expired. */
   forget_at: number
+}
+
+/** What a secret in a mail or a link stands for: a reset, a confirmation, an invitation. */
+export interface OneTimeTokenTable {
+  id: string
+  purpose: 'reset' | 'confirm' | 'invite'
+  /** SHA-256 of the token; the token itself is nowhere. */
+  secret_digest: string
+  /** The user whose password may be set; NULL in a row for a name that nobody has, which is there so that one looks like the other. */
+  subject_id: string | null
+  /** As it was typed: of a registration that waits, or the only one that an invitation is for. */
+  identifier: string | null
+  identifier_key: string | null
+  /** Of a registration that waits. */
+  password_hash: string | null
+  /** JSON; of an invitation. */
+  roles: string | null
+  /** Of the subject when the token was made: after another change of the password it is void. */
+  credential_version: number | null
+  /** Who made it, where that was not the one who receives it. */
+  created_by: string | null
+  created_at: number
+  expires_at: number
+  spent_at: number | null
+  spent_by: string | null
+  revoked_at: number | null
 }

@@ -3,6 +3,9 @@ import type { ThrottleTable } from '../store/tables.ts'
 
 export type ThrottleScope = ThrottleTable['scope']
 
+/** Scopes that have so many in a window. */
+type WindowScope = Exclude<ThrottleScope, 'pair'>
+
 export interface Counter {
   readonly failures: number
   /** When the first failure that counts was. */
@@ -30,11 +33,13 @@ type Limits = Pick<
   | 'throttleAddressWindowSeconds'
   | 'throttleAccountFailures'
   | 'throttleAccountWindowSeconds'
+  | 'mailsPerHour'
 >
 
 /**
  * Counts one attempt. A pair of account and address (or known device) has some failures free, then waits that double from
- * one second; an address and an account have so many failures in a window that begins with the first one.
+ * one second; an address and an account have so many failures in a window that begins with the first one, and an account is
+ * sent so many mails of a kind.
  */
 export function countAttempt(scope: ThrottleScope, before: Counter, now: number, limits: Limits): Verdict {
   return scope === 'pair' ? countPair(before, now, limits) : countWindow(scope, before, now, limits)
@@ -54,11 +59,22 @@ function countPair(before: Counter, now: number, limits: Limits): Verdict {
   }
 }
 
-function countWindow(scope: 'address' | 'account', before: Counter, now: number, limits: Limits): Verdict {
-  const [allowed, seconds] =
-    scope === 'address'
-      ? [limits.throttleAddressFailures, limits.throttleAddressWindowSeconds]
-      : [limits.throttleAccountFailures, limits.throttleAccountWindowSeconds]
+const HOUR_SECONDS = 3600
+
+/** How many in a window of how many seconds. */
+export function windowOf(scope: WindowScope, limits: Limits): readonly [allowed: number, seconds: number] {
+  switch (scope) {
+    case 'address':
+      return [limits.throttleAddressFailures, limits.throttleAddressWindowSeconds]
+    case 'account':
+      return [limits.throttleAccountFailures, limits.throttleAccountWindowSeconds]
+    case 'mail':
+      return [limits.mailsPerHour, HOUR_SECONDS]
+  }
+}
+
+function countWindow(scope: WindowScope, before: Counter, now: number, limits: Limits): Verdict {
+  const [allowed, seconds] = windowOf(scope, limits)
   const window = seconds * 1000
   const over = before.failures === 0 || isOver(before.windowAt, window, now)
   const failures = over ? 0 : before.failures
@@ -67,7 +83,8 @@ function countWindow(scope: 'address' | 'account', before: Counter, now: number,
   return {
     counter: { failures: failures + 1, windowAt, freeAt: 0 },
     waitMilliseconds: 0,
-    locks: failures + 1 === allowed,
+    // That somebody has been sent enough mail locks nobody out.
+    locks: scope !== 'mail' && failures + 1 === allowed,
   }
 }
 

@@ -9,11 +9,14 @@ import { addressPrefix } from '../util/address.ts'
 import { encodeBase64url } from '../util/base64url.ts'
 import { createLanes } from '../util/lanes.ts'
 import { type CountedKey, type CounterKey, lockCounters, sortKeys, takeBack, writeCounters } from './counters.ts'
-import { type Counter, countAttempt, type ThrottleScope } from './policy.ts'
+import { type Counter, countAttempt, type ThrottleScope, windowOf } from './policy.ts'
 
 export interface AttemptSource {
-  /** What is counted; default `login`. A registration has a budget of its own at each address. */
-  readonly purpose?: 'login' | 'registration'
+  /**
+   * What is counted; default `login`. Each of the others has a budget of its own at each address, and those that send mail
+   * have one for each account in the place of its failures.
+   */
+  readonly purpose?: 'login' | 'registration' | 'confirmation' | 'reset'
   /** Normalised identifier, or the application's user id: what the account is counted under. Null: no account. */
   readonly account: string | null
   readonly ip: string | undefined
@@ -46,7 +49,7 @@ export interface Throttle {
   release(tx: Transaction, reservation: Reservation, outcome: 'succeeded' | 'withdrawn'): Promise<void>
   /** Writes what is still to be given back to addresses. */
   settle(): Promise<void>
-  /** Sets back every counter of an account; the number of counters there were. */
+  /** Sets back every counter of an account; the number of those that had counted anything. */
   unlock(tx: Transaction, account: string): Promise<number>
   /** Removes counters that nothing depends on any more; true when there may be more. */
   forget(): Promise<boolean>
@@ -78,7 +81,9 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
   function keysOf({ purpose = 'login', account, ip, knownDeviceId }: AttemptSource): CounterKey[] {
     const prefix = ip === undefined ? undefined : addressPrefix(ip)
     const keys: CounterKey[] = []
-    if (account !== null) {
+    if (account !== null && (purpose === 'reset' || purpose === 'confirmation')) {
+      keys.push({ id: digest('mail', account, purpose), scope: 'mail', account: null })
+    } else if (account !== null) {
       const accountId = digest('account', account)
       const counterpart = knownDeviceId === undefined ? ['address', prefix ?? 'unknown'] : ['device', knownDeviceId]
       keys.push({ id: digest('pair', account, ...counterpart), scope: 'pair', account: accountId })
@@ -158,10 +163,8 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
     const locks = keys.flatMap(({ id, scope }, place) => {
       const { counter, locks } = verdicts[place]!
       counters.set(id, counter)
-      if (!locks) return []
-      const seconds =
-        scope === 'address' ? settings.throttleAddressWindowSeconds : settings.throttleAccountWindowSeconds
-      return [{ scope, until: counter.windowAt + seconds * 1000 }]
+      if (!locks || scope === 'pair') return []
+      return [{ scope, until: counter.windowAt + windowOf(scope, settings)[1] * 1000 }]
     })
     return { reservation: { keys: keys.map((key) => ({ ...key, windowAt: counters.get(key.id)!.windowAt })), locks } }
   }
@@ -195,6 +198,7 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
       const removed = await tx.db
         .deleteFrom('gatebook_throttle')
         .where('account', '=', digest('account', account))
+        .where('failures', '>', 0)
         .executeTakeFirst()
       return Number(removed.numDeletedRows)
     },

@@ -27,6 +27,7 @@ export function createUserReader(store: Store): UserReader {
           'gatebook_subject.created_at',
           'gatebook_subject.disabled_at',
           'gatebook_user.identifier',
+          'gatebook_user.confirmed_at',
         ])
         .where('gatebook_subject.id', '=', userId)
         .executeTakeFirst(),
@@ -61,6 +62,7 @@ export function createUserReader(store: Store): UserReader {
             'gatebook_user.id',
             'gatebook_user.identifier',
             'gatebook_user.created_at',
+            'gatebook_user.confirmed_at',
             'gatebook_subject.disabled_at',
           ])
           // Ids sort by the time they were made.
@@ -102,6 +104,7 @@ interface UserRow {
   readonly id: string
   readonly identifier: string | null
   readonly created_at: number
+  readonly confirmed_at: number | null
   readonly disabled_at: number | null
 }
 
@@ -110,6 +113,7 @@ function toUser(row: UserRow, roles: readonly string[]): User {
     id: row.id,
     identifier: row.identifier,
     createdAt: Number(row.created_at),
+    confirmedAt: row.confirmed_at === null ? null : Number(row.confirmed_at),
     disabledAt: row.disabled_at === null ? null : Number(row.disabled_at),
     roles,
   }

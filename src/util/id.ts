@@ -14,6 +14,8 @@ export const ID_PREFIXES = {
   token: 'tok_',
   request: 'req_',
   key: 'key_',
+  invitation: 'inv_',
+  oneTimeToken: 'ott_',
 } as const
 
 export type IdKind = keyof typeof ID_PREFIXES

@@ -31,6 +31,7 @@ describe.each(availableEngines)('register on $name', (engine) => {
       id: subject,
       identifier: anna.identifier,
       createdAt: on.clock.now(),
+      confirmedAt: null,
       disabledAt: null,
       roles: [],
     })

@@ -5,7 +5,9 @@ import { documented } from '../../src/http/schema.ts'
 import { listRoutes } from '../../src/http/table.ts'
 import { call, openGate, registerAdmin } from './caller.ts'
 
-const ROUTES = listRoutes({ issuer: 'https://app.example', adminPath: '/admin', operationsPath: '' })
+/** With everything that can be switched on. */
+const SENDING = { registration: 'confirm', sendReset() {}, sendConfirmation() {} } as const
+const ROUTES = listRoutes({ issuer: 'https://app.example', adminPath: '/admin', operationsPath: '', ...SENDING })
 const lines = ROUTES.map((route) => [`${route.method} ${route.path}`, route] as const)
 
 let gate: Gatebook
@@ -14,7 +16,7 @@ let token: string
 let document: any
 
 beforeAll(async () => {
-  gate = await openGate()
+  gate = await openGate(SENDING)
   token = (await registerAdmin(gate)).access
   document = (await call(gate, 'GET /openapi.json')).json
 })

@@ -4,7 +4,13 @@ import { listRoutes } from '../../src/http/table.ts'
 import { type CallOptions, call, openGate, PASSWORD, type Reply, register, registerAdmin } from './caller.ts'
 
 const NEW_PASSWORD = 'another long enough phrase'
-const ROUTES = listRoutes({ issuer: 'https://app.example', adminPath: '/admin', operationsPath: '' })
+const ROUTES = listRoutes({
+  issuer: 'https://app.example',
+  adminPath: '/admin',
+  operationsPath: '',
+  registration: 'confirm',
+  sendReset: () => {},
+})
 
 let gate: Gatebook
 let admin: { access: string; userId: string }

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import type { SessionTokens } from '../../src/api.ts'
 import { availableEngines } from '../support/engines.ts'
 import { openOwnGate, type TestGate, until } from '../support/gate.ts'
+import { createMailbox, type Mailbox } from '../support/mailbox.ts'
 
 const MASTER_SECRET = 'MASTERsecretQ7xZ2mK9vB4nL8pR3tW6yD1f'
 const PASSWORDS = {
@@ -55,7 +56,8 @@ function formsOf(secret: string): Buffer[] {
 
 describe.each(availableEngines)('secrets on $name', (engine) => {
   test('stand in no table, no file, no diagnostics and no error', async () => {
-    const on = await openOwnGate(engine, { secret: MASTER_SECRET, throttleAddressFailures: 200 })
+    const mailbox = createMailbox()
+    const on = await openOwnGate(engine, { ...mailbox.options, secret: MASTER_SECRET, throttleAddressFailures: 200 })
     const tokens: SessionTokens[] = []
     const errors: unknown[] = []
     const refused = async (call: Promise<unknown>) => {
@@ -67,6 +69,7 @@ describe.each(availableEngines)('secrets on $name', (engine) => {
       )
     }
     await walkThrough(on, tokens, refused)
+    const oneTime = await useOneTimeTokens(on, mailbox, refused)
     expect(errors.filter((error) => error === null)).toEqual([])
     await until('the queue runs empty', async () => {
       const waiting = await on.direct.kysely.selectFrom('gatebook_queue').select('number').execute()
@@ -78,6 +81,7 @@ describe.each(availableEngines)('secrets on $name', (engine) => {
       typedAsName: TYPED_AS_NAME,
       typedAsNameNormalised: TYPED_AS_NAME.toLowerCase(),
       master: MASTER_SECRET,
+      ...Object.fromEntries(oneTime.map((token) => [token.slice(0, 4), token.slice(4)])),
       ...Object.fromEntries(
         tokens.flatMap(({ accessToken, refreshToken, deviceToken }, place) => [
           [`access ${place}`, accessToken],
@@ -102,6 +106,39 @@ describe.each(availableEngines)('secrets on $name', (engine) => {
       }
     }
   })
+
+  /** One of each kind: asked for, tried with a password that may not be, used, and used once more. */
+  async function useOneTimeTokens(
+    on: TestGate,
+    mailbox: Mailbox,
+    refused: (call: Promise<unknown>) => Promise<void>,
+  ): Promise<readonly string[]> {
+    const context = { ip: '10.0.0.3', userAgent: 'walks through' }
+    const gate = await on.another({ registration: 'confirm' })
+    const carl = { identifier: 'carl@example.org', password: PASSWORDS.first }
+    await gate.registrations.request(carl, context)
+    const confirm = (await mailbox.next()).token!
+    await refused(gate.registrations.confirm({ token: confirm, password: PASSWORDS.wrong }, context))
+    await gate.registrations.confirm({ token: confirm, password: PASSWORDS.first }, context)
+    await refused(gate.registrations.confirm({ token: confirm, password: PASSWORDS.first }, context))
+    await gate.passwordResets.request(carl, context)
+    const reset = (await mailbox.next()).token!
+    await refused(gate.passwordResets.complete({ token: reset, newPassword: PASSWORDS.weak }, context))
+    await gate.passwordResets.complete({ token: reset, newPassword: PASSWORDS.next }, context)
+    await refused(gate.passwordResets.complete({ token: reset, newPassword: PASSWORDS.next }, context))
+    const dora = { identifier: 'dora@example.org', password: PASSWORDS.set }
+    const { token: invitation } = await gate.invitations.create({ identifier: dora.identifier, send: true })
+    expect((await mailbox.next()).token).toBe(invitation)
+    await refused(gate.register({ ...dora, identifier: 'emil', invitation }, context))
+    await gate.register({ ...dora, invitation }, context)
+    // Presented where something else is asked for.
+    for (const token of [confirm, reset, invitation]) {
+      await refused(gate.tokens.verify(token))
+      await refused(gate.refresh(token, { ...context, requestId: 'walks through' }))
+      await refused(gate.passwordResets.complete({ token: `${token}x`, newPassword: PASSWORDS.next }, context))
+    }
+    return [confirm, reset, invitation]
+  }
 
   async function walkThrough(
     on: TestGate,

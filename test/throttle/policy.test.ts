@@ -8,6 +8,7 @@ const LIMITS = {
   throttleAddressFailures: 60,
   throttleAddressWindowSeconds: 600,
   throttleAccountFailures: 100,
+  mailsPerHour: 5,
   throttleAccountWindowSeconds: 86_400,
 }
 const FRESH: Counter = { failures: 0, windowAt: 0, freeAt: 0 }

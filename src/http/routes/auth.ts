@@ -10,30 +10,6 @@ const typed = z.string()
 
 export const authRoutes: readonly Route[] = [
   defineRoute({
-    name: 'register',
-    method: 'POST',
-    path: '/auth/register',
-    summary: 'Makes a user and logs it in.',
-    auth: 'none',
-    body: z.strictObject({ identifier: typed, password: typed }),
-    responses: { 201: tokensSchema },
-    errors: [
-      'ERR_REGISTRATION_CLOSED',
-      'ERR_IDENTIFIER_TAKEN',
-      'ERR_IDENTIFIER_INVALID',
-      'ERR_PASSWORD_TOO_SHORT',
-      'ERR_PASSWORD_TOO_LONG',
-      'ERR_PASSWORD_COMMON',
-      'ERR_PASSWORD_MATCHES_IDENTIFIER',
-      'ERR_PASSWORD_MALFORMED',
-      'ERR_THROTTLED',
-      'ERR_OVERLOADED',
-    ],
-    async handle({ gate, body, context }) {
-      return { status: 201, body: toWireTokens(await gate.register(body, context)) }
-    },
-  }),
-  defineRoute({
     name: 'login',
     method: 'POST',
     path: '/auth/login',
@@ -108,30 +84,6 @@ export const authRoutes: readonly Route[] = [
     responses: { 200: claimsSchema },
     async handle({ claims }) {
       return { status: 200, body: toWireClaims(claims) }
-    },
-  }),
-  defineRoute({
-    name: 'changePassword',
-    method: 'POST',
-    path: '/auth/password',
-    summary: 'Changes the password and ends the other sessions.',
-    auth: 'bearer',
-    body: z.strictObject({ current_password: typed, new_password: typed }),
-    responses: { 204: null },
-    errors: [
-      'ERR_PASSWORD_WRONG',
-      'ERR_PASSWORD_TOO_SHORT',
-      'ERR_PASSWORD_TOO_LONG',
-      'ERR_PASSWORD_COMMON',
-      'ERR_PASSWORD_MATCHES_IDENTIFIER',
-      'ERR_PASSWORD_MALFORMED',
-      'ERR_THROTTLED',
-      'ERR_OVERLOADED',
-    ],
-    async handle({ gate, claims, body, context }) {
-      const input = { claims, currentPassword: body.current_password, newPassword: body.new_password }
-      await gate.changePassword(input, context)
-      return { status: 204 }
     },
   }),
 ]

@@ -19,6 +19,7 @@ export function initial(dialect: DialectName): string[] {
         `identifier ${text(320)} NOT NULL`,
         `identifier_key ${text(320)} NOT NULL UNIQUE`,
         `created_at ${bigint} NOT NULL`,
+        `confirmed_at ${bigint}`,
       ],
     },
     {
@@ -187,6 +188,27 @@ export function initial(dialect: DialectName): string[] {
         `forget_at ${bigint} NOT NULL`,
       ],
       indexes: { by_at: 'at', by_forget: 'forget_at' },
+    },
+    {
+      name: 'gatebook_one_time_token',
+      columns: [
+        `id ${id} NOT NULL PRIMARY KEY`,
+        `purpose ${ascii(16)} NOT NULL`,
+        `secret_digest ${ascii(43)} NOT NULL UNIQUE`,
+        `subject_id ${subject}`,
+        `identifier ${text(320)}`,
+        `identifier_key ${text(320)}`,
+        `password_hash ${ascii(512)}`,
+        `roles ${longText}`,
+        `credential_version ${integer}`,
+        `created_by ${subject}`,
+        `created_at ${bigint} NOT NULL`,
+        `expires_at ${bigint} NOT NULL`,
+        `spent_at ${bigint}`,
+        `spent_by ${subject}`,
+        `revoked_at ${bigint}`,
+      ],
+      indexes: { by_expiry: 'expires_at', by_purpose: 'purpose, id' },
     },
   ]
   const insertState = {

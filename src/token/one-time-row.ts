@@ -1,0 +1,138 @@
+import { type Insertable, type Selectable, sql } from 'kysely'
+import { chunks } from '../store/chunks.ts'
+import type { Store } from '../store/store.ts'
+import type { OneTimeTokenTable } from '../store/tables.ts'
+import type { Transaction } from '../store/transaction.ts'
+import type { Clock } from '../util/clock.ts'
+import { generateId } from '../util/id.ts'
+import { digestOneTimeToken, type OneTimePurpose } from './one-time.ts'
+
+export interface OneTimeRow {
+  readonly id: string
+  readonly purpose: OneTimePurpose
+  readonly subjectId: string | null
+  readonly identifier: string | null
+  readonly identifierKey: string | null
+  readonly passwordHash: string | null
+  readonly roles: readonly string[]
+  readonly credentialVersion: number | null
+  readonly createdBy: string | null
+  readonly createdAt: number
+  readonly expiresAt: number
+  readonly spentAt: number | null
+  readonly spentBy: string | null
+  readonly revokedAt: number | null
+}
+
+/** How long a row stays after it has expired, so that the log can tell a late token from an invented one. */
+const KEPT_MILLISECONDS = 7 * 86_400_000
+const FORGET_BATCH = 500
+
+type NewRow = Pick<Insertable<OneTimeTokenTable>, 'purpose' | 'secret_digest' | 'created_at' | 'expires_at'> &
+  Partial<Insertable<OneTimeTokenTable>>
+
+/** The same statement whatever is known: what a row does not have is NULL. Returns the id. */
+export async function insertOneTimeToken(tx: Transaction, row: NewRow): Promise<string> {
+  const id = generateId(row.purpose === 'invite' ? 'invitation' : 'oneTimeToken', row.created_at)
+  await tx.db
+    .insertInto('gatebook_one_time_token')
+    .values({
+      subject_id: null,
+      identifier: null,
+      identifier_key: null,
+      password_hash: null,
+      roles: null,
+      credential_version: null,
+      created_by: null,
+      spent_at: null,
+      spent_by: null,
+      revoked_at: null,
+      ...row,
+      id,
+    })
+    .execute()
+  return id
+}
+
+/** Null for a token that was never made, or not for this purpose. Whether it is still good is for the caller to see. */
+export async function findOneTimeToken(
+  store: Store,
+  purpose: OneTimePurpose,
+  presented: string,
+): Promise<OneTimeRow | null> {
+  const digest = digestOneTimeToken(purpose, presented)
+  if (digest === null) return null
+  const row = await store.read((db) =>
+    db
+      .selectFrom('gatebook_one_time_token')
+      .selectAll()
+      .where('secret_digest', '=', digest)
+      .where('purpose', '=', purpose)
+      .executeTakeFirst(),
+  )
+  return row === undefined ? null : toOneTimeRow(row)
+}
+
+/** Why a token is good for nothing, or null: it may be used. */
+export function problemOf(row: OneTimeRow, now: number): 'expired' | 'used' | 'revoked' | null {
+  if (row.spentAt !== null) return 'used'
+  if (row.revokedAt !== null) return 'revoked'
+  return row.expiresAt <= now ? 'expired' : null
+}
+
+/** Locks the row: of several who hold the token, one comes first. Null when it is gone. */
+export async function lockOneTimeToken(tx: Transaction, id: string): Promise<OneTimeRow | null> {
+  let query = tx.db.selectFrom('gatebook_one_time_token').selectAll().where('id', '=', id)
+  if (tx.traits.rowLocks) query = query.forUpdate()
+  const row = await query.executeTakeFirst()
+  return row === undefined ? null : toOneTimeRow(row)
+}
+
+/** Of a row that this transaction has locked. What it held of a person has served its purpose. */
+export async function spendOneTimeToken(tx: Transaction, id: string, by: string, now: number): Promise<void> {
+  await tx.db
+    .updateTable('gatebook_one_time_token')
+    .set({ spent_at: now, spent_by: by, password_hash: null })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Removes rows that have been of no use for a week; true when there may be more. */
+export async function forgetOneTimeTokens(store: Store, clock: Clock): Promise<boolean> {
+  const before = clock.now() - KEPT_MILLISECONDS
+  const stale = await store.read((db) =>
+    db
+      .selectFrom('gatebook_one_time_token')
+      .select('id')
+      .where('expires_at', '<', before)
+      .limit(sql.lit(FORGET_BATCH))
+      .execute(),
+  )
+  if (stale.length === 0) return false
+  await store.transaction(async ({ db }) => {
+    for (const chunk of chunks(stale.map(({ id }) => id))) {
+      await db.deleteFrom('gatebook_one_time_token').where('id', 'in', chunk).execute()
+    }
+  })
+  return stale.length === FORGET_BATCH
+}
+
+export function toOneTimeRow(row: Selectable<OneTimeTokenTable>): OneTimeRow {
+  const instant = (value: number | null): number | null => (value === null ? null : Number(value))
+  return {
+    id: row.id,
+    purpose: row.purpose,
+    subjectId: row.subject_id,
+    identifier: row.identifier,
+    identifierKey: row.identifier_key,
+    passwordHash: row.password_hash,
+    roles: row.roles === null ? [] : (JSON.parse(row.roles) as string[]),
+    credentialVersion: row.credential_version,
+    createdBy: row.created_by,
+    createdAt: Number(row.created_at),
+    expiresAt: Number(row.expires_at),
+    spentAt: instant(row.spent_at),
+    spentBy: row.spent_by,
+    revokedAt: instant(row.revoked_at),
+  }
+}
