@@ -27,6 +27,25 @@ export async function expectAgreement({ direct: { kysely }, clock }: TestGate): 
     switch (type) {
       case 'user.registered':
         tell(`user ${subject}`, 'registered')
+        if (details.confirmed) told.set(`confirmed ${subject}`, ['true'])
+        if (details.invitation) tell(`invitation ${details.invitation}`, `used by ${subject}`)
+        break
+      case 'registration.requested':
+        add('registrations that waited', 1)
+        break
+      case 'invitation.created':
+        tell(`invitation ${details.invitation}`, 'created')
+        break
+      case 'invitation.revoked':
+        tell(`invitation ${details.invitation}`, 'revoked')
+        break
+      case 'password.reset-requested':
+        if (reason !== 'throttled') add('resets', 1)
+        break
+      case 'password.reset':
+        add(`passwords ${subject}`, 1)
+        add('resets used', 1)
+        if (details.confirmed) told.set(`confirmed ${subject}`, ['true'])
         break
       case 'login.succeeded':
         tell(`session ${session}`, `of ${subject}`)
@@ -90,13 +109,17 @@ function sorted(facts: ReadonlyMap<string, readonly string[]>): string[] {
 
 async function readState(kysely: Kysely, now: number): Promise<Map<string, string[]>> {
   const state = new Map<string, string[]>()
-  for (const { id } of await kysely.selectFrom('gatebook_user').select('id').execute()) {
-    state.set(`user ${id}`, ['registered'])
+  const confirmed: string[] = []
+  for (const row of await kysely.selectFrom('gatebook_user').select(['id', 'confirmed_at']).execute()) {
+    state.set(`user ${row.id}`, ['registered'])
+    if (row.confirmed_at !== null) confirmed.push(row.id)
   }
   const credentials = await kysely.selectFrom('gatebook_credential').select('user_id').execute()
   expect(credentials.map(({ user_id: id }) => `user ${id}`).sort(), 'every user has a password').toEqual(
     [...state.keys()].sort(),
   )
+  for (const id of confirmed) state.set(`confirmed ${id}`, ['true'])
+  await readOneTimeTokens(kysely, state)
   for (const row of await kysely.selectFrom('gatebook_subject').selectAll().execute()) {
     if (row.disabled_at !== null) state.set(`disabled ${row.id}`, ['true'])
     if (row.credential_version > 0) state.set(`passwords ${row.id}`, [String(row.credential_version)])
@@ -136,6 +159,29 @@ async function readState(kysely: Kysely, now: number): Promise<Map<string, strin
     'revocations without an end',
   ).toEqual([])
   return state
+}
+
+async function readOneTimeTokens(kysely: Kysely, state: Map<string, string[]>): Promise<void> {
+  const rows = await kysely.selectFrom('gatebook_one_time_token').selectAll().execute()
+  const set = (fact: string, found: readonly unknown[]): void => {
+    if (found.length > 0) state.set(fact, [String(found.length)])
+  }
+  const resets = rows.filter(({ purpose }) => purpose === 'reset')
+  set('resets', resets)
+  set(
+    'resets used',
+    resets.filter(({ spent_at: at }) => at !== null),
+  )
+  set(
+    'registrations that waited',
+    rows.filter(({ purpose, identifier }) => purpose === 'confirm' && identifier !== null),
+  )
+  for (const row of rows.filter(({ purpose }) => purpose === 'invite')) {
+    const facts = ['created']
+    if (row.spent_by !== null) facts.push(`used by ${row.spent_by}`)
+    if (row.revoked_at !== null) facts.push('revoked')
+    state.set(`invitation ${row.id}`, facts)
+  }
 }
 
 /** Every event has one leaf, in the queue or in the log, and the log has no gaps. */

@@ -1,12 +1,19 @@
 import type { Gatebook, SessionTokens } from '../../src/api.ts'
 import type { GatebookOptions } from '../../src/options.ts'
+import { generateOneTimeToken } from '../../src/token/one-time.ts'
 import { PASSWORD, type Person, type TestGate, WRONG_PASSWORD } from '../support/gate.ts'
 
 /** Settings under which the flows below meet every limit after a few steps. */
 export const FLOW_OPTIONS: Partial<GatebookOptions> & {
   readonly sessionsPerUser: number
   readonly refreshIdleSeconds: number
-} = { sessionsPerUser: 3, throttlePairFree: 2, refreshIdleSeconds: 3600 }
+} = {
+  sessionsPerUser: 3,
+  throttlePairFree: 2,
+  refreshIdleSeconds: 3600,
+  sendReset() {},
+  sendConfirmation() {},
+}
 
 export interface FlowCase {
   readonly name: string
@@ -19,6 +26,19 @@ export interface FlowCase {
 async function registered(on: TestGate): Promise<Person & SessionTokens> {
   const person = on.person()
   return { ...person, ...(await on.gate.register(person, person.context)) }
+}
+
+/** A registration that waits, and a token for it: the one that was mailed is nowhere to be found. */
+async function waiting(on: TestGate): Promise<Person & { readonly token: string }> {
+  const person = on.person()
+  await on.gate.registrations.request(person, person.context)
+  const { token, digest } = generateOneTimeToken('confirm')
+  await on.direct.kysely
+    .updateTable('gatebook_one_time_token')
+    .set({ secret_digest: digest })
+    .where('identifier', '=', person.identifier)
+    .execute()
+  return { ...person, token }
 }
 
 let applicationUsers = 0
@@ -49,6 +69,102 @@ export const FLOWS: readonly FlowCase[] = [
     async prepare(on) {
       const person = await registered(on)
       return (gate) => gate.register(person, person.context)
+    },
+  },
+  {
+    name: 'register with an invitation',
+    async prepare(on) {
+      const person = on.person()
+      const { token: invitation } = await on.gate.invitations.create({ roles: ['editor'] })
+      return (gate) => gate.register({ ...person, invitation }, person.context)
+    },
+  },
+  {
+    name: 'register a name that is taken with an invitation',
+    refusal: 'ERR_IDENTIFIER_TAKEN',
+    async prepare(on) {
+      const person = await registered(on)
+      const { token: invitation } = await on.gate.invitations.create()
+      return (gate) => gate.register({ ...person, invitation }, person.context)
+    },
+  },
+  {
+    name: 'ask for a registration',
+    async prepare(on) {
+      const person = on.person()
+      return (gate) => gate.registrations.request(person, person.context)
+    },
+  },
+  {
+    name: 'ask for a registration of an address that has an account',
+    async prepare(on) {
+      const person = await registered(on)
+      return (gate) => gate.registrations.request(person, person.context)
+    },
+  },
+  {
+    name: 'confirm a registration',
+    async prepare(on) {
+      const { token, context } = await waiting(on)
+      return (gate) => gate.registrations.confirm({ token, password: PASSWORD }, context)
+    },
+  },
+  {
+    name: 'confirm a registration with a wrong password',
+    refusal: 'ERR_PASSWORD_WRONG',
+    async prepare(on) {
+      const { token, context } = await waiting(on)
+      return (gate) => gate.registrations.confirm({ token, password: WRONG_PASSWORD }, context)
+    },
+  },
+  {
+    name: 'ask for a reset',
+    async prepare(on) {
+      const person = await registered(on)
+      return (gate) => gate.passwordResets.request(person, person.context)
+    },
+  },
+  {
+    name: 'ask for a reset as nobody',
+    async prepare(on) {
+      const person = on.person()
+      return (gate) => gate.passwordResets.request(person, person.context)
+    },
+  },
+  {
+    name: 'hand out a reset',
+    async prepare(on) {
+      const { userId } = await registered(on)
+      return (gate) => gate.passwordResets.issue(userId)
+    },
+  },
+  {
+    name: 'reset the password of an account that somebody has guessed at',
+    async prepare(on) {
+      const person = await registered(on)
+      await on.gate.login({ ...person, password: WRONG_PASSWORD }, person.context).catch(() => {})
+      const { token } = await on.gate.passwordResets.issue(person.userId)
+      return (gate) => gate.passwordResets.complete({ token, newPassword: 'yet another pass phrase' }, person.context)
+    },
+  },
+  {
+    name: 'reset the password with what is no token',
+    refusal: 'ERR_RESET_INVALID',
+    async prepare() {
+      return (gate) => gate.passwordResets.complete({ token: 'gbp_x', newPassword: 'yet another pass phrase' })
+    },
+  },
+  {
+    name: 'invite somebody',
+    async prepare() {
+      return (gate) => gate.invitations.create({ identifier: 'anna@example.org', roles: ['editor'] })
+    },
+  },
+  {
+    name: 'revoke an invitation',
+    async prepare(on) {
+      const { id } = await on.gate.invitations.create()
+      return (gate) => gate.invitations.revoke(id)
     },
   },
   {
