@@ -60,6 +60,67 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     scope: 'server',
     about: 'How much the process says on its standard error.',
   },
+  mailer: {
+    env: 'GATEBOOK_MAILER',
+    kind: 'enum',
+    default: null,
+    values: ['off', 'console', 'smtp'],
+    scope: 'server',
+    about:
+      'What becomes of mail. Unset: `smtp` where `smtpUrl` is set; otherwise `console`, which prints it, tokens and all, and `off` with `NODE_ENV=production`.',
+  },
+  smtpUrl: {
+    env: 'GATEBOOK_SMTP_URL',
+    kind: 'string',
+    default: null,
+    scope: 'server',
+    about:
+      'Server that takes mail: `smtps://USER:PASSWORD@HOST` or `smtp://…:587`. Without TLS only on this machine, unless `?requireTLS=false` stands behind it.',
+  },
+  mailFrom: {
+    env: 'GATEBOOK_MAIL_FROM',
+    kind: 'string',
+    default: null,
+    scope: 'server',
+    about: 'Sender of mail, e.g. `Example <no-reply@example.org>`. Needed with `smtp`.',
+  },
+  mailLanguage: {
+    env: 'GATEBOOK_MAIL_LANGUAGE',
+    kind: 'enum',
+    default: 'en',
+    values: ['en', 'ko'],
+    scope: 'server',
+    about: 'Language of mail to those whose browser asks for none of these.',
+  },
+  applicationName: {
+    env: 'GATEBOOK_APPLICATION_NAME',
+    kind: 'string',
+    default: null,
+    scope: 'server',
+    about: 'What the application is called in mail; the host of the issuer unless set.',
+  },
+  resetUrl: {
+    env: 'GATEBOOK_RESET_URL',
+    kind: 'url',
+    default: null,
+    scope: 'server',
+    about:
+      'Page of the application that asks for a new password. Mail links to it with `#token=…` behind it; without it, mail holds the token alone.',
+  },
+  confirmationUrl: {
+    env: 'GATEBOOK_CONFIRMATION_URL',
+    kind: 'url',
+    default: null,
+    scope: 'server',
+    about: 'The same for the page that confirms a registration.',
+  },
+  invitationUrl: {
+    env: 'GATEBOOK_INVITATION_URL',
+    kind: 'url',
+    default: null,
+    scope: 'server',
+    about: 'The same for the page where somebody who was invited registers.',
+  },
 
   issuer: {
     env: 'GATEBOOK_ISSUER',
@@ -422,6 +483,14 @@ export type OptionName =
   | 'port'
   | 'drainSeconds'
   | 'diagnosticsLevel'
+  | 'mailer'
+  | 'smtpUrl'
+  | 'mailFrom'
+  | 'mailLanguage'
+  | 'applicationName'
+  | 'resetUrl'
+  | 'confirmationUrl'
+  | 'invitationUrl'
   | 'issuer'
   | 'audience'
   | 'clientId'
@@ -631,7 +700,10 @@ export function resolveOptions(options: GatebookOptions, clock: Clock, hashConcu
   }
   // A program beside the server makes no registrations, and has no mailer of its own.
   if (resolved.registration === 'confirm' && options.sendConfirmation === undefined && options.attach !== true) {
-    throw invalid('registration', 'confirm needs a way to send the confirmation (sendConfirmation)')
+    throw invalid(
+      'registration',
+      'confirm needs a way to send mail (sendConfirmation in the library, GATEBOOK_SMTP_URL for the server)',
+    )
   }
   return Object.freeze({
     ...resolved,

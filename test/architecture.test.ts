@@ -20,6 +20,7 @@ const RINGS: Record<string, number> = {
   credential: 1,
   session: 1,
   token: 1,
+  mail: 1,
   secret: 1,
   throttle: 1,
   flow: 1,

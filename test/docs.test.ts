@@ -111,6 +111,32 @@ describe('the code in the README', () => {
   }
 })
 
+describe('the code in docs/', () => {
+  const project = join(folder, 'pages')
+  // What testing.md shows is run, in test/testing.
+  const pages = readdirSync(join(ROOT, 'docs')).filter((file) => file.endsWith('.md') && file !== 'testing.md')
+  const files = pages.flatMap((page) =>
+    parseBlocks(readPage(`docs/${page}`) ?? '')
+      .filter(({ language }) => /^(ts|typescript)$/.test(language))
+      .map(({ line, text }) => ({ file: `${page.replace(/\.md$/, '')}-${line}.ts`, text })),
+  )
+
+  test('type-checks against the built package', () => {
+    linkModules(project)
+    writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'reader', type: 'module', private: true }))
+    for (const { file, text } of files) writeFileSync(join(project, file), text)
+    expect(files.length).toBeGreaterThan(5)
+    expect(
+      typeCheck({
+        folder: project,
+        files: files.map(({ file }) => file),
+        moduleResolution: 'nodenext',
+        skipLibCheck: true,
+      }),
+    ).toBe('')
+  })
+})
+
 describe('the walk in the README', () => {
   const home = join(folder, 'walk')
   const tools = join(folder, 'tools')

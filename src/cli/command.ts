@@ -28,6 +28,10 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     about: 'Add, look at, disable and enable users; passwords and roles.',
     load: async () => (await import('./commands/user.ts')).defineUser,
   },
+  invitation: {
+    about: 'Invite people to register; look at and revoke invitations.',
+    load: async () => (await import('./commands/invitation.ts')).defineInvitation,
+  },
   session: {
     about: 'Look at and end the sessions of a user.',
     load: async () => (await import('./commands/session.ts')).defineSession,

@@ -5,6 +5,8 @@ import { GatebookError } from '../errors.ts'
 import type { Diagnostics } from '../options.ts'
 import { type Config, inConfigTerms, libraryOptions, readConfig } from '../server/config.ts'
 import { parseDatabaseAddress, parseDatabaseUrl } from '../server/database-url.ts'
+import { createMailer, type Mailer, mailerKind } from '../server/mailer.ts'
+import { createSenders } from '../server/senders.ts'
 import type { CommandContext, CommonFlags } from './command.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -14,6 +16,8 @@ const PLACEHOLDER_ISSUER = 'http://localhost:4280'
 export interface OpenOptions {
   /** Whether a database that is not there yet is made, with its tables and the secret. */
   readonly create?: boolean
+  /** Whether mail can be sent; what waits is sent before the command ends. */
+  readonly mail?: boolean
 }
 
 /** The settings of a command: its flags, then the environment, then the defaults. */
@@ -44,15 +48,19 @@ export async function withGatebook<T>(
     requireSecret(config)
   }
   const { createGatebook } = await import('../gatebook.ts')
+  const issuer = (config.issuer.value as string | null) ?? PLACEHOLDER_ISSUER
+  const notes = createNotes(context.terminal)
+  const mailer = options.mail === true ? await openMailer(context, config, notes) : null
   let gate: Gatebook
   try {
     gate = await createGatebook({
       ...libraryOptions(config),
+      ...(mailer !== null && createSenders(config, mailer, issuer, Date.now)),
       ...(create ? {} : { autoMigrate: false }),
       attach: true,
-      issuer: (config.issuer.value as string | null) ?? PLACEHOLDER_ISSUER,
+      issuer,
       database: parseDatabaseUrl(config.database.value as string, config.database.name),
-      diagnostics: createNotes(context.terminal),
+      diagnostics: notes,
     })
   } catch (error) {
     throw inConfigTerms(error, config)
@@ -61,7 +69,31 @@ export async function withGatebook<T>(
     return await work(gate)
   } finally {
     await gate.close()
+    mailer?.close()
   }
+}
+
+/** The page of the application that takes a token, with the token; null where that page is not configured. */
+export function linkTo(
+  context: CommandContext,
+  flags: CommonFlags,
+  page: 'resetUrl' | 'invitationUrl',
+  token: string,
+): string | null {
+  const url = readCommandConfig(context, flags)[page].value as string | null
+  return url === null ? null : `${url}#token=${token}`
+}
+
+/** Throws ERR_MAIL_UNAVAILABLE when mail would only be printed. */
+async function openMailer(
+  { environment }: CommandContext,
+  config: Config,
+  diagnostics: Diagnostics,
+): Promise<Mailer | null> {
+  if (mailerKind(config, environment) === 'smtp') {
+    return createMailer(config, { environment, diagnostics, print: null })
+  }
+  throw new GatebookError('ERR_MAIL_UNAVAILABLE', { detail: `${config.smtpUrl.name} is not set.` })
 }
 
 export function requireDatabaseFile(config: Config): void {

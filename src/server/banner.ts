@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { Dialect } from '../store/dialect.ts'
 import type { Config } from './config.ts'
 import { parseDatabaseAddress } from './database-url.ts'
+import type { MailerKind } from './mailer.ts'
 import { quoteForShell } from './own-command.ts'
 
 /** What the person who starts the server needs to know; `--json` prints these members. */
@@ -16,6 +17,7 @@ export interface StartReport {
   readonly secret: string
   readonly secretMade: boolean
   readonly registration: string
+  readonly mail: MailerKind
   /** Null once there is an admin. */
   readonly firstAdminCommand: string | null
 }
@@ -43,13 +45,27 @@ export function firstAdminCommand(command: string, config: Config): string {
   return `${command} user add --admin you@example.org${flags.join('')}`
 }
 
+const REGISTRATION: Readonly<Record<string, string>> = {
+  open: 'open: anybody may register (GATEBOOK_REGISTRATION=closed ends that)',
+  confirm: 'confirm: anybody who reads the mail to their address',
+  invite: 'invite: holders of an invitation (gatebook invitation add)',
+  closed: 'closed: gatebook user add makes users',
+}
+
+const MAIL: Readonly<Record<MailerKind, string>> = {
+  off: 'off: nobody can ask for a new password (GATEBOOK_SMTP_URL sends mail)',
+  console: 'printed here, since GATEBOOK_SMTP_URL is not set',
+  smtp: 'sent by SMTP',
+}
+
 export function formatBanner(report: StartReport, fromEnvironment: readonly string[]): string {
   const lines = [
     `Gatebook ${report.version} listens on ${report.url}`,
     `  database      ${report.database}`,
     `  secret        ${report.secret}${report.secretMade ? ' (just made; keep a copy apart from the database)' : ''}`,
     `  issuer        ${report.issuer}${report.issuerIsFallback ? ' (where this server listens, since GATEBOOK_ISSUER is not set)' : ''}`,
-    `  registration  ${report.registration === 'open' ? 'open: anybody may register (GATEBOOK_REGISTRATION=closed ends that)' : report.registration}`,
+    `  registration  ${REGISTRATION[report.registration] ?? report.registration}`,
+    `  mail          ${MAIL[report.mail]}`,
   ]
   if (report.firstAdminCommand !== null) {
     const environment = fromEnvironment.length === 0 ? '' : ` and with the same ${fromEnvironment.join(', ')}`

@@ -24,10 +24,10 @@ export type Flags = Readonly<Partial<Record<OptionName, string>>>
 const ROWS = Object.entries(OPTIONS) as [OptionName, OptionRow][]
 
 /** Their values are never repeated in a message. */
-const SECRET: ReadonlySet<OptionName> = new Set<OptionName>(['secret', 'hs256Secret', 'database'])
+const SECRET: ReadonlySet<OptionName> = new Set<OptionName>(['secret', 'hs256Secret', 'database', 'smtpUrl'])
 
 /** Settings that have no flag: what stands on a command line can be read by every account of the machine. */
-export const WITHOUT_FLAG: ReadonlySet<OptionName> = new Set<OptionName>(['secret', 'hs256Secret'])
+export const WITHOUT_FLAG: ReadonlySet<OptionName> = new Set<OptionName>(['secret', 'hs256Secret', 'smtpUrl'])
 
 /** The environment name whose plain form is the `_FILE` form of another row: it means that one thing and nothing else. */
 const FILE_ROW = OPTIONS.secretFile.env

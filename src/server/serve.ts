@@ -8,6 +8,8 @@ import type { Dialect } from '../store/dialect.ts'
 import { type Config, inConfigTerms, libraryOptions } from './config.ts'
 import { drain } from './drain.ts'
 import { createListener } from './listener.ts'
+import type { Mailer } from './mailer.ts'
+import { createSenders } from './senders.ts'
 
 /** A client that sends slowly or nothing must not hold a connection for long; nothing here has a large body. */
 const LIMITS = {
@@ -32,7 +34,12 @@ export interface RunningServer {
  * Binds the port first, so that a port in use is found before anything is made in the database, then opens the database.
  * Throws ERR_OPTION_INVALID for an address that cannot be had, and what `createGatebook` throws.
  */
-export async function startServer(config: Config, database: Dialect, diagnostics: Diagnostics): Promise<RunningServer> {
+export async function startServer(
+  config: Config,
+  database: Dialect,
+  diagnostics: Diagnostics,
+  mailer: Mailer | null,
+): Promise<RunningServer> {
   let gate: Gatebook | null = null
   let stopping: Promise<void> | null = null
   const underWay = new Set<ServerResponse>()
@@ -55,6 +62,7 @@ export async function startServer(config: Config, database: Dialect, diagnostics
     adminPath: '/admin',
     operationsPath,
     ...libraryOptions(config),
+    ...(mailer !== null && createSenders(config, mailer, issuer, Date.now)),
     issuer,
     database,
     diagnostics,
@@ -64,6 +72,7 @@ export async function startServer(config: Config, database: Dialect, diagnostics
   } catch (error) {
     server.closeAllConnections()
     server.close()
+    mailer?.close()
     throw inConfigTerms(error, config)
   }
   const opened = gate
@@ -74,6 +83,7 @@ export async function startServer(config: Config, database: Dialect, diagnostics
     const cut = await drain(server, underWay, seconds)
     if (cut > 0) diagnostics.warn({ requests: cut }, `requests were broken off after ${seconds} s`)
     await opened.close()
+    mailer?.close()
     diagnostics.info({}, 'stopped')
   }
 

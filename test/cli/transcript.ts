@@ -73,7 +73,7 @@ export function run(args: readonly string[], options: RunOptions): Promise<Trans
 /** `serve` on a free port; resolves when it answers. */
 export async function startServer(args: readonly string[], options: RunOptions): Promise<Running & { url: string }> {
   const running = start(['serve', '--port', '0', ...args], options)
-  const [, url] = await running.saw('stdout', /listens on (http:\S+)\n.*registration .*\n/s)
+  const [, url] = await running.saw('stdout', /listens on (http:\S+)\n.*mail .*\n/s)
   return Object.assign(running, { url: url as string })
 }
 

@@ -11,6 +11,7 @@ import {
 import { type Config, type Flags, flagOf, readConfig, requireIssuer, WITHOUT_FLAG } from '../../server/config.ts'
 import { parseDatabaseUrl } from '../../server/database-url.ts'
 import { createDiagnostics, type DiagnosticsLevel } from '../../server/diagnostics.ts'
+import { createMailer, mailerKind } from '../../server/mailer.ts'
 import { ownCommand } from '../../server/own-command.ts'
 import { handleProcessEnd } from '../../server/process-end.ts'
 import { type RunningServer, startServer } from '../../server/serve.ts'
@@ -45,8 +46,13 @@ async function serve(context: CommandContext, flags: Flags, json: boolean): Prom
     write: (line) => void process.stderr.write(line),
   })
   requireIssuer(config, context.environment)
+  const mailer = await createMailer(config, {
+    environment: context.environment,
+    diagnostics,
+    print: process.stderr.isTTY === true ? (text) => void process.stderr.write(text) : null,
+  })
   const secretWasThere = secretFileExists(config)
-  const starting = startServer(config, database, diagnostics)
+  const starting = startServer(config, database, diagnostics, mailer)
   // From here on, so that a signal during the start does not leave a half-opened database.
   handleProcessEnd(async () => (await starting).stop(), diagnostics)
   const server = await starting
@@ -76,6 +82,7 @@ async function createReport(
     secret: secretLocation(config),
     secretMade: secretMayBeNew && secretFileExists(config),
     registration: config.registration.value as string,
+    mail: mailerKind(config, context.environment),
     firstAdminCommand: (await server.gate.users.anyoneHasRole('admin')) ? null : firstAdminCommand(command, config),
   }
 }
@@ -97,6 +104,7 @@ function toJson(report: StartReport): object {
     secret: report.secret,
     secret_made: report.secretMade,
     registration: report.registration,
+    mail: report.mail,
     first_admin_command: report.firstAdminCommand,
   }
 }

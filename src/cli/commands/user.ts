@@ -16,7 +16,7 @@ import { getUser, getUserId } from '../find-user.ts'
 import { promptPassword, readPasswordFrom } from '../password-prompt.ts'
 import { type Column, printTable } from '../table.ts'
 import { formatTime, printFields, type Terminal } from '../terminal.ts'
-import { withGatebook } from '../with-gatebook.ts'
+import { linkTo, withGatebook } from '../with-gatebook.ts'
 
 interface PasswordFlags extends CommonFlags {
   readonly passwordStdin?: boolean
@@ -84,6 +84,7 @@ export function defineUser(group: Command, context: CommandContext): void {
   })
 
   defineSwitches(group, context)
+  defineReset(group, context)
 
   const unlock = group
     .command('unlock')
@@ -109,6 +110,31 @@ export function defineUser(group: Command, context: CommandContext): void {
       return user
     })
     report(terminal, flags, { user_id: user.id }, `${text} has another password; all sessions have ended.`)
+  })
+}
+
+function defineReset(group: Command, context: CommandContext): void {
+  const { terminal } = context
+  const reset = group
+    .command('reset')
+    .description('Make a token with which a user sets a new password; shown this once, to be handed over.')
+    .argument('<user>', 'id or identifier')
+  addExample(addCommonFlags(reset), 'user reset anna@example.org')
+  reset.action(async (text: string, flags: CommonFlags) => {
+    const { user, token, expiresAt } = await withGatebook(context, flags, {}, async (gate) => {
+      const user = await getUser(gate, text)
+      return { user, ...(await gate.passwordResets.issue(user.id, CLI_CONTEXT)) }
+    })
+    const link = linkTo(context, flags, 'resetUrl', token)
+    if (flags.json === true) terminal.json({ user_id: user.id, token, expires_at: expiresAt, link })
+    else {
+      printFields(terminal, [
+        ['user', user.identifier ?? user.id],
+        ['expires', formatTime(expiresAt)],
+        ['token', token],
+        ['link', link],
+      ])
+    }
   })
 }
 
@@ -171,6 +197,7 @@ function describe(user: User, sessions: number): readonly (readonly [string, str
     ['roles', user.roles.join(', ') || null],
     ['state', user.disabledAt === null ? 'enabled' : `disabled since ${formatTime(user.disabledAt)}`],
     ['created', formatTime(user.createdAt)],
+    ['confirmed', user.confirmedAt === null ? null : formatTime(user.confirmedAt)],
     ['live sessions', String(sessions)],
   ]
 }
