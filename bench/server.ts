@@ -10,7 +10,10 @@ import { createHashQueue, defaultHashConcurrency } from '../src/credential/hash-
 import { createArgon2idHasher } from '../src/credential/hashers/argon2id.ts'
 import { createGatebook } from '../src/gatebook.ts'
 import type { GatebookOptions } from '../src/options.ts'
+import { readConfig } from '../src/server/config.ts'
 import { parseDatabaseUrl } from '../src/server/database-url.ts'
+import { createSmtpMailer } from '../src/server/mailers/smtp.ts'
+import { createSenders, type Senders } from '../src/server/senders.ts'
 import { addUsers, PASSWORD } from './add-users.ts'
 import { countStatements } from './statements.ts'
 
@@ -20,6 +23,8 @@ export interface ServerSettings {
   readonly users: number
   /** Keeps the statements of the last request; costs time. */
   readonly count: boolean
+  /** Of a mail server on this machine; null for none. */
+  readonly smtpPort?: number
 }
 
 export interface ServerReport {
@@ -32,12 +37,14 @@ const { options } = settings
 const counter = settings.count ? await countStatements(settings.url) : null
 const database = counter?.database ?? parseDatabaseUrl(settings.url)
 
+const senders = settings.smtpPort === undefined ? {} : await sendTo(settings.smtpPort)
 const gate = await createGatebook({
   issuer: 'http://127.0.0.1',
   secret: randomBytes(32).toString('base64'),
   database,
   // All clients have one address and many are under way at once; what is measured is not the refusing.
   throttleAddressFailures: 100_000,
+  ...senders,
   ...options,
 })
 
@@ -70,6 +77,12 @@ async function refer(
   const matches = await verify(password)
   response.writeHead(matches ? 200 : 401, { 'Content-Type': 'application/json' })
   response.end(JSON.stringify({ matches, FILLER }))
+}
+
+/** As `gatebook serve` sends it. */
+async function sendTo(port: number): Promise<Senders> {
+  const config = readConfig({ GATEBOOK_SMTP_URL: `smtp://127.0.0.1:${port}`, GATEBOOK_MAIL_FROM: 'bench@example.test' })
+  return createSenders(config, await createSmtpMailer(config), 'http://127.0.0.1', Date.now)
 }
 
 let last: readonly string[] = []
