@@ -294,6 +294,8 @@ export interface Gatebook {
     unlock(identifier: string, context?: RequestContext): Promise<number>
     /** Whether anybody has this role; for the first start. */
     anyoneHasRole(role: string): Promise<boolean>
+    /** Others whose identifiers can be taken for the one of this user (Unicode UTS 39); at most 50. */
+    lookalikes(userId: UserId): Promise<readonly User[]>
   }
 
   readonly sessions: {

@@ -208,6 +208,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
       revokeRole: async (userId, role, context) => revokeRole(parts, parseUserId(userId), role, context),
       unlock: (name, context) => unlock(parts, name, context),
       anyoneHasRole: (role) => users.anyoneHasRole(role),
+      lookalikes: async (userId) => users.lookalikes(parseUserId(userId)),
     },
 
     sessions: {

@@ -80,12 +80,13 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     outcomes: ['success'],
     kind: 'exact',
     reasons: [],
-    data: { confirmed: 'boolean', invitation: 'string' },
+    data: { confirmed: 'boolean', confusable: 'boolean', invitation: 'string' },
     volume: 'medium',
     owasp: 'user_created',
     ocsf: 300101,
     ecs: 'iam / creation, user',
-    about: 'A user with an identifier and a password exists from now on.',
+    about:
+      'A user with an identifier and a password exists from now on. `confusable`: there is another user whose identifier looks the same.',
   },
   'user.disabled': {
     outcomes: ['success'],

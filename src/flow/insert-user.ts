@@ -1,6 +1,8 @@
+import { sql } from 'kysely'
 import type { RequestContext } from '../api.ts'
 import type { NewEvent } from '../event/event.ts'
 import type { Transaction } from '../store/transaction.ts'
+import { skeletonOf } from '../user/skeleton.ts'
 import { eventSource } from './event-source.ts'
 import type { FlowParts } from './parts.ts'
 
@@ -28,6 +30,13 @@ export async function insertUser(
   context: RequestContext,
 ): Promise<void> {
   const { userId, identifier, identifierKey, passwordHash, createdAt: now, roles, confirmedAt, invitation } = user
+  const skeleton = skeletonOf(identifierKey)
+  const lookalike = await tx.db
+    .selectFrom('gatebook_user')
+    .select('id')
+    .where('skeleton', '=', skeleton)
+    .limit(sql.lit(1))
+    .executeTakeFirst()
   await tx.db
     .insertInto('gatebook_user')
     .values({
@@ -36,6 +45,7 @@ export async function insertUser(
       identifier_key: identifierKey,
       created_at: now,
       confirmed_at: confirmedAt,
+      skeleton,
     })
     .execute()
   await tx.db
@@ -55,6 +65,7 @@ export async function insertUser(
   const source = eventSource(context, { kind: 'user', id: userId })
   const data = {
     ...(confirmedAt !== null && { confirmed: true }),
+    ...(lookalike !== undefined && { confusable: true }),
     ...(invitation !== undefined && { invitation }),
   }
   const registered: NewEvent = {

@@ -7,6 +7,7 @@
  * complete  `password.reset`, `session.ended` (password-changed) for each of the user's sessions, and `throttle.unlocked`
  *           when the account had been guessed at; or `password.reset-failed` (invalid, expired, used, superseded, disabled).
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { IssuedToken, RequestContext } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import type { ResetFailureReason } from '../event/catalogue.ts'
@@ -31,6 +32,9 @@ import { eventSource } from './event-source.ts'
 import type { FlowParts } from './parts.ts'
 import { writePassword } from './write-password.ts'
 
+/** Every answer to the wish for a reset is held back by up to so long. */
+const HIDING_MILLISECONDS = 50
+
 export async function requestPasswordReset(
   parts: FlowParts,
   input: { readonly identifier: string },
@@ -49,6 +53,8 @@ export async function requestPasswordReset(
     ...(user !== null && { subject: user.id }),
   } as const
   const throttled: NewEvent = { ...asked, outcome: 'denied', reason: 'throttled' }
+  // The rows of a user are some bytes longer, and no hash hides that here.
+  const pause = sleep(Math.random() * HIDING_MILLISECONDS)
   const attempt = await countMail(
     parts,
     { purpose: 'reset', account: accountOf(user?.id ?? null, identifierKey), ip: source.network?.ip },
@@ -74,6 +80,7 @@ export async function requestPasswordReset(
     ])
     await attempt.keepIn(tx, throttled)
   })
+  await pause
   if (recipient === null) return
   // Never to what was typed: that can be another mailbox whose name is folded to the same key.
   const { id: userId, identifier } = recipient

@@ -163,6 +163,7 @@ function listSchema<T>(id: string, item: z.ZodType<T>): z.ZodType<{ items: T[] }
 }
 
 export const sessionListSchema: z.ZodType<{ items: WireSession[] }> = listSchema('SessionList', sessionSchema)
+export const userListSchema: z.ZodType<{ items: WireUser[] }> = listSchema('UserList', userSchema)
 export const userPageSchema: z.ZodType<WirePage<WireUser>> = pageSchema('UserPage', userSchema)
 export const activityPageSchema: z.ZodType<WirePage<WireActivity>> = pageSchema('ActivityPage', activitySchema)
 export const eventPageSchema: z.ZodType<WirePage<WireEvent>> = pageSchema('EventPage', eventSchema)

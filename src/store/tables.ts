@@ -31,6 +31,8 @@ export interface UserTable {
   identifier: string
   /** Normalised; unique. */
   identifier_key: string
+  /** Digest of what the identifier looks like; see `user/skeleton.ts`. */
+  skeleton: string | null
   created_at: number
   /** Since when it is known that the identifier reaches this user; NULL while nobody has shown that. */
   confirmed_at: number | null

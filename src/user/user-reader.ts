@@ -14,7 +14,11 @@ export interface UserReader {
   /** Gatebook's own users, newest first. */
   list(options?: PageOptions): Promise<Page<User>>
   anyoneHasRole(role: string): Promise<boolean>
+  /** Others whose identifiers look like the one of this user; at most 50. */
+  lookalikes(userId: string): Promise<readonly User[]>
 }
+
+const LOOKALIKES = 50
 
 export function createUserReader(store: Store): UserReader {
   async function find(userId: string): Promise<User | null> {
@@ -74,6 +78,22 @@ export function createUserReader(store: Store): UserReader {
       const roles = await readRoles(page.map(({ id }) => id))
       const items = page.map((row) => toUser(row, roles.get(row.id) ?? []))
       return { items, next: rows.length > limit ? encodeCursor(items.at(-1)!.id) : null }
+    },
+
+    async lookalikes(userId) {
+      const rows = await store.read((db) =>
+        db
+          .selectFrom('gatebook_user')
+          .innerJoin('gatebook_user as other', 'other.skeleton', 'gatebook_user.skeleton')
+          .select('other.id')
+          .where('gatebook_user.id', '=', userId)
+          .where('other.id', '<>', userId)
+          .orderBy('other.id')
+          .limit(sql.lit(LOOKALIKES))
+          .execute(),
+      )
+      const users = await Promise.all(rows.map(({ id }) => find(id)))
+      return users.filter((user) => user !== null)
     },
 
     async anyoneHasRole(role) {

@@ -87,6 +87,32 @@ describe.each(availableEngines)('register on $name', (engine) => {
     },
   )
 
+  test('reports a name that can be taken for another one', async () => {
+    const anna = on.person('anna')
+    const { userId: first } = await on.gate.register(anna, anna.context)
+    const { expectEvents } = await scenario(on)
+    // With a Cyrillic letter.
+    const lookalike = { ...on.person(), identifier: anna.identifier.replace('a', '\u0430') }
+    const { id: subject } = await on.gate.users.create(lookalike)
+    await expectEvents([
+      {
+        event: 'user.registered success',
+        actor: 'application',
+        subject,
+        identifier: 'clear',
+        data: { confusable: true },
+      },
+    ])
+    expect((await on.gate.users.lookalikes(first)).map(({ id }) => id)).toEqual([subject])
+    expect((await on.gate.users.lookalikes(subject)).map(({ id }) => id)).toEqual([first])
+    const bert = on.person('bert')
+    expect(await on.gate.users.lookalikes((await on.gate.register(bert, bert.context)).userId)).toEqual([])
+    await expectEvents([
+      expect.objectContaining({ event: 'user.registered success' }),
+      expect.objectContaining({ event: 'login.succeeded success' }),
+    ])
+  })
+
   test('is throttled by address, and says so in the log', async () => {
     const own = await openOwnGate(engine, { throttleAddressFailures: 3 })
     const anna = own.person()

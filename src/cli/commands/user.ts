@@ -75,12 +75,13 @@ export function defineUser(group: Command, context: CommandContext): void {
   const show = group.command('show').description('Show a user.').argument('<user>', 'id or identifier')
   addExample(addCommonFlags(show), 'user show anna@example.org')
   show.action(async (text: string, flags: CommonFlags) => {
-    const { user, sessions } = await withGatebook(context, flags, {}, async (gate) => {
+    const { user, sessions, lookalikes } = await withGatebook(context, flags, {}, async (gate) => {
       const user = await getUser(gate, text)
-      return { user, sessions: (await gate.sessions.list(user.id)).length }
+      const lookalikes = (await gate.users.lookalikes(user.id)).map(({ id }) => id)
+      return { user, sessions: (await gate.sessions.list(user.id)).length, lookalikes }
     })
-    if (flags.json === true) terminal.json({ ...toWireUser(user), live_sessions: sessions })
-    else printFields(terminal, describe(user, sessions))
+    if (flags.json === true) terminal.json({ ...toWireUser(user), live_sessions: sessions, lookalikes })
+    else printFields(terminal, [...describe(user, sessions), ['looks like', lookalikes.join(', ') || null]])
   })
 
   defineSwitches(group, context)

@@ -3,7 +3,7 @@ import type { Gatebook, RequestContext, User } from '../../api.ts'
 import { GatebookError } from '../../errors.ts'
 import { asAdmin } from '../as-admin.ts'
 import { defineRoute, type Route } from '../route.ts'
-import { pageParameters, userPageSchema, userSchema } from '../schema.ts'
+import { pageParameters, userListSchema, userPageSchema, userSchema } from '../schema.ts'
 import { toWirePage, toWireUser } from '../wire.ts'
 
 /** Checked here too, so that a bad role is refused before the first change. */
@@ -62,6 +62,19 @@ export function adminUserRoutes(prefix: string): readonly Route[] {
       errors: ['ERR_USER_NOT_FOUND', 'ERR_USER_ID_INVALID'],
       async handle({ gate, params: { id = '' } }) {
         return { status: 200, body: toWireUser(await getUser(gate, id)) }
+      },
+    }),
+    defineRoute({
+      name: 'listLookalikes',
+      method: 'GET',
+      path: `${path}/{id}/lookalikes`,
+      summary: 'Others whose identifiers can be taken for the one of this user; at most 50.',
+      auth: 'admin',
+      responses: { 200: userListSchema },
+      errors: ['ERR_USER_NOT_FOUND', 'ERR_USER_ID_INVALID'],
+      async handle({ gate, params: { id = '' } }) {
+        const items = await gate.users.lookalikes((await getUser(gate, id)).id)
+        return { status: 200, body: { items: items.map(toWireUser) } }
       },
     }),
     defineRoute({

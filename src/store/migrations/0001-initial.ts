@@ -20,7 +20,9 @@ export function initial(dialect: DialectName): string[] {
         `identifier_key ${text(320)} NOT NULL UNIQUE`,
         `created_at ${bigint} NOT NULL`,
         `confirmed_at ${bigint}`,
+        `skeleton ${ascii(43)}`,
       ],
+      indexes: { by_skeleton: 'skeleton' },
     },
     {
       // No foreign key leads here or from here: the application's own users have no row in gatebook_user.
