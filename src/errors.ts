@@ -56,6 +56,7 @@ export type ErrorCode =
   | 'ERR_NOT_FOUND'
   | 'ERR_METHOD'
   | 'ERR_UNAVAILABLE'
+  | 'ERR_DATABASE_FULL'
   | 'ERR_INTERNAL'
   | 'ERR_OPTION_INVALID'
   | 'ERR_OPTION_UNKNOWN'
@@ -148,6 +149,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ERR_NOT_FOUND: { status: 404, message: 'There is nothing at this address.' },
   ERR_METHOD: { status: 405, message: 'This method is not offered here.' },
   ERR_UNAVAILABLE: { status: 503, message: 'The database does not answer. Try again shortly.' },
+  ERR_DATABASE_FULL: { status: 503, message: 'The database has no space left. Try again later.' },
   ERR_INTERNAL: { status: 500, message: 'Something went wrong on the server.' },
   // What an operator meets at start-up or on the command line.
   ERR_OPTION_INVALID: { status: 500, message: 'A setting is not valid.' },

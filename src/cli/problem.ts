@@ -41,6 +41,7 @@ const ADVICE: Partial<Record<ErrorCode, { readonly status?: ExitStatus; readonly
     todo: 'Name the database with --database or GATEBOOK_DATABASE, and see that it can be reached.',
   },
   ERR_UNAVAILABLE: { status: COULD_NOT_RUN, todo: 'See that the database can be reached, then try again.' },
+  ERR_DATABASE_FULL: { status: COULD_NOT_RUN, todo: 'Make room where the database is, then try again.' },
   ERR_MIGRATION: { status: COULD_NOT_RUN, todo: 'Bring the tables up to date: gatebook migrate' },
   ERR_INTERNAL: { status: COULD_NOT_RUN, todo: 'This is a mistake in Gatebook; please report it with what you did.' },
 }

@@ -1,5 +1,5 @@
 import type { RequestContext, SessionTokens } from '../api.ts'
-import { GatebookError, isGatebookError } from '../errors.ts'
+import { type ErrorCode, GatebookError, isGatebookError } from '../errors.ts'
 import type { LoginFailureReason } from '../event/catalogue.ts'
 import type { NewEvent } from '../event/event.ts'
 import type { CheckedGrant } from '../session/session-grant.ts'
@@ -10,6 +10,9 @@ import type { DeviceId } from '../util/id.ts'
 import type { CountedAttempt } from './counted-attempt.ts'
 import type { FlowParts } from './parts.ts'
 import { collectClaims, mergeRoles, startSession } from './start-session.ts'
+
+/** A refusal stays counted; and where the database does not answer, there is nothing to take it back from. */
+const NOT_TAKEN_BACK: ReadonlySet<ErrorCode> = new Set(['ERR_LOGIN_REFUSED', 'ERR_UNAVAILABLE', 'ERR_DATABASE_FULL'])
 
 export interface LogInInput {
   /** As it was when the user was found to be who they say; a password that has changed since does not log in. */
@@ -34,7 +37,7 @@ export async function logIn(parts: FlowParts, input: LogInInput): Promise<Sessio
     return await startWithCurrentRoles(parts, input)
   } catch (error) {
     // Whatever failed (the application's claims, a token that grew too large), the password was right.
-    if (!isGatebookError(error, 'ERR_LOGIN_REFUSED') && !isGatebookError(error, 'ERR_UNAVAILABLE')) {
+    if (!isGatebookError(error) || !NOT_TAKEN_BACK.has(error.code)) {
       await input.attempt?.withdraw()
     }
     throw error

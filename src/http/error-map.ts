@@ -3,7 +3,7 @@ import { type ErrorCode, GatebookError } from '../errors.ts'
 import type { Answer } from './route.ts'
 
 /** Failures that a client may know: it shall come back later. Every other 5xx is ERR_INTERNAL to it. */
-const TELLABLE: ReadonlySet<ErrorCode> = new Set(['ERR_OVERLOADED', 'ERR_UNAVAILABLE'])
+const TELLABLE: ReadonlySet<ErrorCode> = new Set(['ERR_OVERLOADED', 'ERR_UNAVAILABLE', 'ERR_DATABASE_FULL'])
 
 export interface ProblemContext {
   readonly requestId: string

@@ -98,7 +98,8 @@ export function createHttpHandler(parts: { readonly gate: Gatebook; readonly set
     try {
       response = await dispatch(request, { url, context })
     } catch (error) {
-      if (!isTellable(error) || error.code === 'ERR_UNAVAILABLE') {
+      // Being overloaded is no failure, and a line for each would be one more.
+      if (!isTellable(error) || error.code === 'ERR_UNAVAILABLE' || error.code === 'ERR_DATABASE_FULL') {
         const failure = { request_id: context.requestId, ...describeFailure(error) }
         settings.diagnostics.error(failure, 'A request could not be answered.')
       }

@@ -40,6 +40,10 @@ export interface DialectTraits {
   /** The transaction was rolled back by the engine (deadlock, serialisation, busy) and can be run again. */
   isRetryable(error: unknown): boolean
   isUniqueViolation(error: unknown): boolean
-  /** The connection is gone or could not be made. */
+  /** The connection broke: what was not committed has not happened, and another connection may do. */
+  isConnectionLost(error: unknown): boolean
+  /** There is no space left. */
+  isFull(error: unknown): boolean
+  /** The database does not answer, for these reasons or for others. */
   isUnavailable(error: unknown): boolean
 }

@@ -1,8 +1,9 @@
 import { sql } from 'kysely'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { findEngine } from '../support/engines.ts'
 import { codeOf, openOwnGate } from '../support/gate.ts'
 import { expectAgreement } from './agreement.ts'
+import { openTapped } from './tapped-dialect.ts'
 
 const KILL = {
   postgres: sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -50,4 +51,38 @@ describe.each(['postgres', 'mysql'] as const)('connections to %s that are cut un
     expect(await codeOf(on.gate.sessions.start(7))).toBe('no error')
     await expectAgreement(on)
   })
+
+  test.skipIf(engine === null)('that waited in the pool cost nothing: the next ones are tried', async () => {
+    const on = await openOwnGate(engine!)
+    // Several that wait at once.
+    await Promise.all(Array.from({ length: 6 }, (_, place) => on.gate.sessions.start(place)))
+    for (let times = 0; times < 3; times++) {
+      await cut(on, name)
+      const calls = Array.from({ length: 2 }, (_, place) => codeOf(on.gate.sessions.start(100 + place)))
+      expect(await Promise.all(calls)).toEqual(['no error', 'no error'])
+    }
+    await expectAgreement(on)
+  })
+
+  test.skipIf(engine === null)(
+    'are not tried again once a commit was sent, since nobody knows what became of it',
+    async () => {
+      const on = await openOwnGate(engine!)
+      const database = await openTapped(on.database.url)
+      onTestFinished(() => database.close())
+      const gate = await on.another({ database: database.dialect })
+      let commits = 0
+      const tap = {
+        after(sql: string) {
+          if (!/^commit/i.test(sql)) return
+          commits += 1
+          throw Object.assign(new Error('cut off'), { code: 'ECONNRESET' })
+        },
+      }
+      expect(await database.tapped(tap, () => codeOf(gate.sessions.start(7)))).toBe('ERR_UNAVAILABLE')
+      expect(commits).toBe(1)
+      expect(await on.gate.sessions.list(7)).toHaveLength(1)
+      await expectAgreement(on)
+    },
+  )
 })

@@ -116,8 +116,8 @@ function tapMysql(url: string, taps: Taps): Opened {
       pool.getConnection((error, client: MysqlClient) => {
         if (error !== null) return callback(error, client)
         callback(null, {
-          query: (sql, done) => around(sql, done, (next) => client.query(sql, next)),
-          execute: (sql, parameters, done) => around(sql, done, (next) => client.execute(sql, parameters, next)),
+          query: (statement, done) => around(statement.sql, done, (next) => client.query(statement, next)),
+          execute: (statement, done) => around(statement.sql, done, (next) => client.execute(statement, next)),
           release: () => client.release(),
           destroy: () => client.destroy(),
         })

@@ -107,7 +107,7 @@ async function goOn(server: ServerProcess, ledger: Ledger): Promise<void> {
   }
 }
 
-async function look(url: string, ledger: Ledger, stopped: boolean): Promise<string[]> {
+export async function look(url: string, ledger: Ledger, stopped: boolean): Promise<string[]> {
   return withDatabase(url, async (database) => {
     await waitUntilAlone(database)
     return checkBook(database.kysely, ledger, stopped)

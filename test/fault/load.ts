@@ -20,10 +20,19 @@ export interface Ledger {
   answers: number
   /** Answers that are wrong whatever happens to the server. */
   readonly problems: string[]
+  /** Codes of refusals that are right while something is broken on purpose, with how many there were. */
+  readonly excused: Map<string, number>
 }
 
-export function createLedger(): Ledger {
-  return { userIds: [], identifiers: [], sessions: [], answers: 0, problems: [] }
+export function createLedger(excused: readonly string[] = []): Ledger {
+  return {
+    userIds: [],
+    identifiers: [],
+    sessions: [],
+    answers: 0,
+    problems: [],
+    excused: new Map(excused.map((code) => [code, 0])),
+  }
 }
 
 interface Tokens {
@@ -54,13 +63,21 @@ async function post(url: string, path: string, body: object): Promise<{ status: 
  * One client that registers or logs in, refreshes and logs out, drawn by lot, until there is no answer any more. It writes
  * an answer down before it asks the next thing.
  */
-export async function runClient(url: string, ledger: Ledger): Promise<void> {
-  for (;;) {
+export async function runClient(url: string, ledger: Ledger, goesOn: () => boolean = () => true): Promise<void> {
+  while (goesOn()) {
     const session = Math.random() < 0.4 ? await register(url, ledger) : await logIn(url, ledger)
     if (session === null) return
     while (Math.random() < 0.5) if (!(await refresh(url, ledger, session))) return
     // The others go on, so that after a kill there are sessions that must.
     if (Math.random() < 0.6 && !(await logOut(url, ledger, session))) return
+  }
+}
+
+/** Goes on with another session after each answer that is missing or excused, until `goesOn` says no. */
+export async function runPatientClient(url: string, ledger: Ledger, goesOn: () => boolean): Promise<void> {
+  while (goesOn()) {
+    await runClient(url, ledger, goesOn)
+    await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
 
@@ -121,6 +138,12 @@ function note(
   if (answer === null) return false
   ledger.answers += 1
   if (answer.status === wanted) return true
+  const code = answer.status === 503 ? (JSON.parse(answer.text) as { code: string }).code : ''
+  const before = ledger.excused.get(code)
+  if (before !== undefined) {
+    ledger.excused.set(code, before + 1)
+    return false
+  }
   ledger.problems.push(`${path} was answered ${answer.status}: ${answer.text}`)
   return false
 }

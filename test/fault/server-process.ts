@@ -12,6 +12,9 @@ const PROGRAM = existsSync(BUILT) ? [BUILT] : ['--import', 'tsx', join(ROOT, 'sr
 
 export interface ServerProcess {
   readonly url: string
+  readonly pid: number
+  /** Null while it runs. */
+  exitCode(): number | null
   /** SIGKILL: nothing in the process gets to know of it. */
   kill(): Promise<void>
   /** SIGTERM: it drains. */
@@ -31,7 +34,13 @@ export async function startServerProcess(settings: Readonly<Record<string, strin
     child.kill(signal)
     await exited
   }
-  return { url: await readUrl(child), kill: () => end('SIGKILL'), stop: () => end('SIGTERM') }
+  return {
+    url: await readUrl(child),
+    pid: child.pid!,
+    exitCode: () => child.exitCode,
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
+  }
 }
 
 function readUrl(child: ChildProcess): Promise<string> {

@@ -44,7 +44,7 @@ export async function findMariadb(): Promise<FoundServer> {
   let why = ''
   try {
     const server = (await findProgram('mariadbd')) ?? (await findProgram('mysqld'))
-    if (server) return await startPrivate(server)
+    if (server) return await startPrivateMariadb(server)
   } catch (error) {
     why = ` (${(error as Error).message.split('\n').slice(0, 3).join(' ')})`
   }
@@ -61,9 +61,10 @@ async function check(url: string): Promise<string> {
   return `${version.includes('MariaDB') ? 'MariaDB' : 'MySQL'} ${version.split('-')[0]}`
 }
 
-async function startPrivate(command: string): Promise<FoundServer> {
+/** `where`: the folder in which its own is made; the usual one for temporary things when absent. */
+export async function startPrivateMariadb(command: string, where?: string): Promise<FoundServer> {
   const account = await unprivilegedAccount('mysql')
-  const folder = await makeFolder('mysql')
+  const folder = await makeFolder('mysql', where)
   let kept: Kept | null = null
   try {
     const home = await makeOwnedFolder(join(folder, 'server'), account)

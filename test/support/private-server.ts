@@ -42,9 +42,9 @@ export async function isReachableByOthers(path: string): Promise<boolean> {
 }
 
 /** A folder for one run, or one server. Whoever makes it hands it to a keeper, which removes it. */
-export async function makeFolder(what: string): Promise<string> {
-  const root = process.getuid?.() === 0 && !(await isReachableByOthers(join(tmpdir(), 'x'))) ? '/tmp' : tmpdir()
-  const folder = await mkdtemp(join(root, `gatebook-test-${what}-`))
+export async function makeFolder(what: string, where?: string): Promise<string> {
+  const usual = process.getuid?.() === 0 && !(await isReachableByOthers(join(tmpdir(), 'x'))) ? '/tmp' : tmpdir()
+  const folder = await mkdtemp(join(where ?? usual, `gatebook-test-${what}-`))
   await chmod(folder, 0o711)
   return folder
 }

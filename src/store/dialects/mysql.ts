@@ -12,6 +12,7 @@ import {
 import { GatebookError } from '../../errors.ts'
 import type { Dialect, DialectTraits } from '../dialect.ts'
 import { AdoptedDriver } from '../sql/adopted-driver.ts'
+import { ANSWER_MILLISECONDS, isDefinition } from '../sql/answer-time.ts'
 import { describeUrl } from '../sql/describe-url.ts'
 import type { Tables } from '../tables.ts'
 
@@ -21,13 +22,16 @@ export interface MysqlPool {
   end(callback: (error: Error | null) => void): void
 }
 
+interface MysqlStatement {
+  readonly sql: string
+  /** Milliseconds. */
+  readonly timeout?: number
+  readonly values?: readonly unknown[]
+}
+
 export interface MysqlClient {
-  query(sql: string, callback: (error: Error | null, result: unknown) => void): unknown
-  execute(
-    sql: string,
-    parameters: readonly unknown[],
-    callback: (error: Error | null, result: unknown) => void,
-  ): unknown
+  query(statement: MysqlStatement, callback: (error: Error | null, result: unknown) => void): unknown
+  execute(statement: MysqlStatement, callback: (error: Error | null, result: unknown) => void): unknown
   release(): void
   destroy(): void
 }
@@ -130,6 +134,10 @@ const ACQUIRE_MILLISECONDS = 10_000
 const UNAVAILABLE =
   /^(PROTOCOL_CONNECTION_LOST|PROTOCOL_SEQUENCE_TIMEOUT|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ER_SERVER_SHUTDOWN|ER_CON_COUNT_ERROR|ER_CONNECTION_KILLED|ER_QUERY_INTERRUPTED|ER_ACCESS_DENIED_ERROR|ER_DBACCESS_DENIED_ERROR|ER_BAD_DB_ERROR)$/
 
+const LOST = /^(PROTOCOL_CONNECTION_LOST|ECONNRESET|EPIPE|ER_SERVER_SHUTDOWN|ER_CONNECTION_KILLED)$/
+/** Disk full, table full (which InnoDB says of its file system), error on a write. */
+const FULL = new Set([1021, 1114, 1026, 3])
+
 const traits: DialectTraits = {
   name: 'mysql',
   rowLocks: true,
@@ -138,10 +146,18 @@ const traits: DialectTraits = {
   insertsInWith: false,
   isRetryable: (error) => RETRYABLE.has(numberOf(error)),
   isUniqueViolation: (error) => numberOf(error) === 1062,
+  isConnectionLost: (error) => LOST.test(codeOf(error)) || isClosed(error),
+  isFull: (error) => FULL.has(numberOf(error)),
   isUnavailable: (error) =>
-    numberOf(error) === LOCK_WAIT ||
-    (error !== null && typeof error === 'object' && 'code' in error && UNAVAILABLE.test(String(error.code))) ||
-    (error instanceof Error && /closed state|connection is in closed/i.test(error.message)),
+    numberOf(error) === LOCK_WAIT || FULL.has(numberOf(error)) || UNAVAILABLE.test(codeOf(error)) || isClosed(error),
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof Error && /closed state|connection is in closed/i.test(error.message)
+}
+
+function codeOf(error: unknown): string {
+  return error !== null && typeof error === 'object' && 'code' in error ? String(error.code) : ''
 }
 
 function numberOf(error: unknown): number {
@@ -238,8 +254,9 @@ class MysqlConnection implements DatabaseConnection {
         if (error === null) resolve(result)
         else reject(error)
       }
-      if (query.parameters.length === 0) this.client.query(query.sql, settle)
-      else this.client.execute(query.sql, query.parameters.map(toParameter), settle)
+      const statement = isDefinition(query.sql) ? { sql: query.sql } : { sql: query.sql, timeout: ANSWER_MILLISECONDS }
+      if (query.parameters.length === 0) this.client.query(statement, settle)
+      else this.client.execute({ ...statement, values: query.parameters.map(toParameter) }, settle)
     })
   }
 

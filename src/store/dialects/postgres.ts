@@ -12,6 +12,7 @@ import {
 import { GatebookError } from '../../errors.ts'
 import type { Dialect, DialectTraits } from '../dialect.ts'
 import { AdoptedDriver } from '../sql/adopted-driver.ts'
+import { ANSWER_MILLISECONDS, isDefinition } from '../sql/answer-time.ts'
 import { describeUrl } from '../sql/describe-url.ts'
 import type { Tables } from '../tables.ts'
 
@@ -25,7 +26,13 @@ export interface PostgresPool {
 }
 
 export interface PostgresClient {
-  query(query: { text: string; values: readonly unknown[]; name?: string; types: typeof types }): Promise<{
+  query(query: {
+    text: string
+    values: readonly unknown[]
+    name?: string
+    types: typeof types
+    query_timeout: number | undefined
+  }): Promise<{
     command: string
     rowCount: number | null
     rows: unknown[]
@@ -126,6 +133,9 @@ function parseBytea(text: string): Buffer {
  * shutdown (57P0), system (58).
  */
 const UNAVAILABLE = /^(08|28|3D|25006|53|55P03|57P0|58)/
+/** An administrator or a crash ended the connection; 57P03 is a server that is starting. */
+const LOST = /^(08003|08006|57P01|57P02|ECONNRESET|EPIPE)$/
+const DISK_FULL = '53100'
 const UNAVAILABLE_NODE = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
 
 const traits: DialectTraits = {
@@ -136,13 +146,20 @@ const traits: DialectTraits = {
   insertsInWith: true,
   isRetryable: (error) => ['40001', '40P01'].includes(codeOf(error)),
   isUniqueViolation: (error) => codeOf(error) === '23505',
+  isConnectionLost: (error) =>
+    LOST.test(codeOf(error)) ||
+    /Connection terminated unexpectedly|Client has encountered a connection error/.test(messageOf(error)),
+  isFull: (error) => codeOf(error) === DISK_FULL,
   isUnavailable: (error) =>
     UNAVAILABLE.test(codeOf(error)) ||
     UNAVAILABLE_NODE.test(codeOf(error)) ||
-    (error instanceof Error &&
-      /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
-        error.message,
-      )),
+    /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout/.test(
+      messageOf(error),
+    ),
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : ''
 }
 
 function codeOf(error: unknown): string {
@@ -239,6 +256,7 @@ class PostgresConnection implements DatabaseConnection {
         text: query.sql,
         values: query.parameters,
         types,
+        query_timeout: isDefinition(query.sql) ? undefined : ANSWER_MILLISECONDS,
         ...(name !== undefined && { name }),
       })
       const changed = command === 'INSERT' || command === 'UPDATE' || command === 'DELETE'

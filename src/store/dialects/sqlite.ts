@@ -108,9 +108,14 @@ const traits: DialectTraits = {
   // The driver has waited for the other writer already.
   isRetryable: () => false,
   isUniqueViolation: (error) => /UNIQUE constraint failed|PRIMARY KEY constraint/i.test(messageOf(error)),
+  isConnectionLost: () => false,
+  isFull,
   isUnavailable: (error) =>
-    isBusy(error) ||
-    /disk I\/O error|database or disk is full|unable to open|readonly database/i.test(messageOf(error)),
+    isBusy(error) || isFull(error) || /disk I\/O error|unable to open|readonly database/i.test(messageOf(error)),
+}
+
+function isFull(error: unknown): boolean {
+  return /database or disk is full/i.test(messageOf(error))
 }
 
 function messageOf(error: unknown): string {

@@ -6,13 +6,15 @@ import type { Store } from '../store.ts'
 import type { Tables } from '../tables.ts'
 
 const ATTEMPTS = 8
+/** A server that restarts breaks every connection that waits in the pool; each try gets the next one. */
+const RECONNECTS = 3
 
 export function createSqlStore(database: OpenDatabase): Store {
   const { kysely, relaxed, traits } = database
 
   function translate(error: unknown): unknown {
     if (error instanceof GatebookError || !traits.isUnavailable(error)) return error
-    return new GatebookError('ERR_UNAVAILABLE', {
+    return new GatebookError(traits.isFull(error) ? 'ERR_DATABASE_FULL' : 'ERR_UNAVAILABLE', {
       cause: error,
       detail: error instanceof Error ? error.message : String(error),
       retryAfterSeconds: 1,
@@ -24,15 +26,21 @@ export function createSqlStore(database: OpenDatabase): Store {
     traits,
 
     async transaction(work, durability = 'full') {
+      let lost = 0
       for (let attempt = 1; ; attempt++) {
         const hooks: (() => void)[] = []
+        let ending = false
         try {
-          const result = await (durability === 'full' ? kysely : relaxed)
-            .transaction()
-            .execute((db) => work({ db, traits, afterCommit: (run) => void hooks.push(run) }))
+          const result = await (durability === 'full' ? kysely : relaxed).transaction().execute(async (db) => {
+            const result = await work({ db, traits, afterCommit: (run) => void hooks.push(run) })
+            // Whether a commit that was sent has happened is not known when its answer is lost.
+            ending = true
+            return result
+          })
           for (const run of hooks) run()
           return result
         } catch (error) {
+          if (!ending && traits.isConnectionLost(error) && ++lost < RECONNECTS) continue
           if (attempt >= ATTEMPTS || !traits.isRetryable(error)) throw translate(error)
           // Two transactions that met once must not meet again in step.
           await sleep(Math.random() * 5 * 2 ** attempt)
@@ -41,10 +49,12 @@ export function createSqlStore(database: OpenDatabase): Store {
     },
 
     async read(work) {
-      try {
-        return await work(kysely)
-      } catch (error) {
-        throw translate(error)
+      for (let lost = 0; ; ) {
+        try {
+          return await work(kysely)
+        } catch (error) {
+          if (!traits.isConnectionLost(error) || ++lost >= RECONNECTS) throw translate(error)
+        }
       }
     },
 
