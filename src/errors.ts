@@ -26,6 +26,8 @@ export type ErrorCode =
   | 'ERR_PASSWORD_MATCHES_IDENTIFIER'
   | 'ERR_PASSWORD_MALFORMED'
   | 'ERR_PASSWORD_WRONG'
+  | 'ERR_HASH_UNKNOWN'
+  | 'ERR_ROW_MALFORMED'
   | 'ERR_USER_NOT_FOUND'
   | 'ERR_ROLE_INVALID'
   | 'ERR_SESSION_NOT_FOUND'
@@ -109,6 +111,11 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ERR_PASSWORD_MATCHES_IDENTIFIER: { status: 422, message: 'The password must not be the identifier.' },
   ERR_PASSWORD_MALFORMED: { status: 422, message: 'The password contains a broken character.' },
   ERR_PASSWORD_WRONG: { status: 403, message: 'The current password is not right.' },
+  ERR_HASH_UNKNOWN: {
+    status: 422,
+    message: 'The password hash is of no known kind, incomplete, or too costly to check.',
+  },
+  ERR_ROW_MALFORMED: { status: 422, message: 'The row cannot be read.' },
   ERR_USER_NOT_FOUND: { status: 404, message: 'There is no such user.' },
   ERR_ROLE_INVALID: { status: 422, message: 'A role is 1 to 64 characters out of a-z, 0-9, "_", "-", ":" and ".".' },
   ERR_SESSION_NOT_FOUND: { status: 404, message: 'There is no such session.' },

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Settings } from '../options.ts'
 import { type CommonPasswords, loadCommonPasswords } from './common-passwords.ts'
+import { readHash } from './hash-formats.ts'
 import { createHashQueue, type HashSlot } from './hash-queue.ts'
 import { createArgon2idHasher } from './hashers/argon2id.ts'
 import { createPasswordPolicy } from './password-policy.ts'
@@ -22,6 +23,8 @@ export interface Passwords {
   rehash(passwordHash: string, password: string): Promise<string | null>
 }
 
+const OWN_PREFIX = '$argon2id$'
+
 export function createPasswords(settings: Settings): Passwords {
   const hasher = createArgon2idHasher({
     memoryKib: settings.argon2MemoryKib,
@@ -36,6 +39,14 @@ export function createPasswords(settings: Settings): Passwords {
     commonPasswords: { has: (password) => common!.has(password) },
   })
   let dummy: Promise<string> | undefined
+
+  /** `typed` as it was, too: other systems did not bring passwords to NFC before they hashed them. */
+  async function verifyStored(passwordHash: string, normalized: string, typed: string): Promise<boolean> {
+    // Our own first: nearly all are, and it does its work also for what nobody can read.
+    const foreign = passwordHash.startsWith(OWN_PREFIX) ? null : readHash(passwordHash)
+    if (foreign === null) return hasher.verify(passwordHash, normalized)
+    return (await foreign.verify(typed)) || (typed !== normalized && (await foreign.verify(normalized)))
+  }
 
   return {
     async checkNew(password, identifier) {
@@ -53,7 +64,7 @@ export function createPasswords(settings: Settings): Passwords {
       const dummyHash = await dummy
       const acceptable = policy.isAcceptableForVerification(password)
       const typed = acceptable ? policy.normalize(password) : ''
-      const matches = await slot.run(() => hasher.verify(passwordHash ?? dummyHash, typed))
+      const matches = await slot.run(() => verifyStored(passwordHash ?? dummyHash, typed, acceptable ? password : ''))
       return matches && acceptable && passwordHash !== null
     },
     async rehash(passwordHash, password) {
