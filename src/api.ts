@@ -1,4 +1,5 @@
 /** The public types of the library, written by hand. The wiring is in `gatebook.ts`. */
+import type { ErrorCode } from './errors.ts'
 import type { LoginFailureReason, Outcome, SessionEndReason } from './event/catalogue.ts'
 import type { Actor, AddressSource, EventData, LogEvent } from './event/event.ts'
 
@@ -101,6 +102,50 @@ export interface User {
   readonly confirmedAt: number | null
   readonly disabledAt: number | null
   readonly roles: readonly string[]
+}
+
+/** A user of another system. */
+export interface ImportedUser {
+  readonly identifier: string
+  /** As it stands there; `docs/import.md` lists the kinds. */
+  readonly passwordHash: string
+  readonly roles?: readonly string[]
+  /** Epoch milliseconds; default now. */
+  readonly createdAt?: number
+  readonly disabled?: boolean
+  /** The other system has confirmed that mail to the identifier reaches the user. */
+  readonly confirmed?: boolean
+}
+
+export interface ImportRefusal {
+  /** From 1, in the order in which the rows came. */
+  readonly row: number
+  readonly code: ErrorCode
+  /** Never the row itself: it may hold a hash. */
+  readonly detail: string
+}
+
+export interface ImportCounts {
+  readonly imported: number
+  /** Made by an earlier run. */
+  readonly present: number
+  readonly refused: number
+  /** Of the imported ones: with a hash that is fast to guess at, until they log in. */
+  readonly weak: number
+  /** Of the imported ones, by the kind of their hash. */
+  readonly formats: Readonly<Record<string, number>>
+}
+
+export interface ImportReport extends ImportCounts {
+  readonly dryRun: boolean
+}
+
+export interface ImportOptions {
+  /** Checks every row and looks for those that are there; writes nothing. */
+  readonly dryRun?: boolean
+  readonly onRefused?: (refusal: ImportRefusal) => void
+  /** After each batch. */
+  readonly onProgress?: (counts: ImportCounts) => void
 }
 
 /** A secret that is good once. It is shown here and stored nowhere. */
@@ -277,6 +322,15 @@ export interface Gatebook {
       input: { readonly identifier: string; readonly password: string; readonly roles?: readonly string[] },
       context?: RequestContext,
     ): Promise<User>
+    /**
+     * Brings users along from another system. Reads as fast as it writes, so a stream of any length will do; run again after
+     * a stop, it goes on. Rows that are wrong are reported and left out. Throws what the iteration throws.
+     */
+    import(
+      rows: AsyncIterable<ImportedUser> | Iterable<ImportedUser>,
+      options?: ImportOptions,
+      context?: RequestContext,
+    ): Promise<ImportReport>
     /** By id. */
     find(userId: UserId | number): Promise<User | null>
     findByIdentifier(identifier: string): Promise<User | null>

@@ -11,6 +11,7 @@ import { confirmRegistration, requestRegistration } from './flow/confirm-registr
 import { createUser } from './flow/create-user.ts'
 import { disableUser, enableUser } from './flow/disable-user.ts'
 import { endAllSessions, endSession } from './flow/end-session.ts'
+import { importUsers } from './flow/import-users.ts'
 import { createInvitation, listInvitations, revokeInvitation } from './flow/invite.ts'
 import { login } from './flow/login.ts'
 import { logout } from './flow/logout.ts'
@@ -198,6 +199,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
 
     users: {
       create: (input, context) => createUser(parts, input, context),
+      import: (rows, options, context) => importUsers(parts, rows, options, context),
       find: async (userId) => users.find(parseUserId(userId)),
       findByIdentifier: (identifier) => users.findByIdentifier(identifier),
       list: (page) => users.list(page),

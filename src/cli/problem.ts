@@ -16,6 +16,7 @@ const ADVICE: Partial<Record<ErrorCode, { readonly status?: ExitStatus; readonly
   ERR_SESSION_NOT_FOUND: { todo: 'See which there are: gatebook session list USER' },
   ERR_EVENT_NOT_FOUND: { todo: 'Find its id: gatebook log search' },
   ERR_IDENTIFIER_TAKEN: { todo: 'Look at the user: gatebook user show IDENTIFIER' },
+  ERR_ROW_MALFORMED: { todo: 'Correct the file and run the command again; what is there is left alone.' },
   ERR_INVITATION_NOT_FOUND: { todo: 'See which there are: gatebook invitation list' },
   ERR_MAIL_UNAVAILABLE: { todo: 'Set GATEBOOK_SMTP_URL and GATEBOOK_MAIL_FROM, or leave --send out.' },
   ERR_PASSWORD_TOO_SHORT: { todo: 'Choose a longer one; GATEBOOK_PASSWORD_MIN_LENGTH is the limit.' },

@@ -88,6 +88,17 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     about:
       'A user with an identifier and a password exists from now on. `confusable`: there is another user whose identifier looks the same.',
   },
+  'user.imported': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { confirmed: 'boolean', confusable: 'boolean', hash: 'string' },
+    volume: 'low',
+    owasp: 'user_created',
+    ocsf: 300101,
+    ecs: 'iam / creation, user',
+    about: 'A user was brought along from another system, with a password hash of the kind `hash`.',
+  },
   'user.disabled': {
     outcomes: ['success'],
     kind: 'exact',
@@ -359,6 +370,7 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
 
 export type EventTypeName =
   | 'user.registered'
+  | 'user.imported'
   | 'user.disabled'
   | 'user.enabled'
   | 'registration.requested'

@@ -1,5 +1,6 @@
 import { GatebookError } from '../errors.ts'
 import { decodeUtf8 } from '../util/bytes.ts'
+import { parseStrictJson } from '../util/strict-json.ts'
 
 /**
  * The JSON object in the body of a request; undefined when there is no body. At most `limit` bytes are read, whatever the
@@ -15,7 +16,7 @@ export async function readJsonBody(request: Request, limit: number): Promise<Rec
   checkMediaType(request.headers)
   let value: unknown
   try {
-    value = JSON.parse(decodeUtf8(bytes))
+    value = parseStrictJson(decodeUtf8(bytes))
   } catch {
     // The error of the parser quotes what it read: a password, for all we know.
     throw new GatebookError('ERR_BODY_MALFORMED')

@@ -30,6 +30,10 @@ export async function expectAgreement({ direct: { kysely }, clock }: TestGate): 
         if (details.confirmed) told.set(`confirmed ${subject}`, ['true'])
         if (details.invitation) tell(`invitation ${details.invitation}`, `used by ${subject}`)
         break
+      case 'user.imported':
+        tell(`user ${subject}`, 'registered')
+        if (details.confirmed) told.set(`confirmed ${subject}`, ['true'])
+        break
       case 'registration.requested':
         add('registrations that waited', 1)
         break

@@ -358,6 +358,22 @@ export const FLOWS: readonly FlowCase[] = [
     },
   },
   {
+    name: 'import users',
+    async prepare(on) {
+      const passwordHash =
+        'pbkdf2:sha256:1000$XTifDwGfdiKzBBmB$9173cbf34fd1886aa3970a6da2c9c562435af0b1da2397b109d65011714972ec'
+      const people = [on.person(), on.person(), on.person()]
+      const rows = people.map(({ identifier }, place) => ({
+        identifier,
+        passwordHash,
+        roles: place === 0 ? ['editor', 'author'] : [],
+        disabled: place === 1,
+        confirmed: place === 2,
+      }))
+      return (gate) => gate.users.import(rows)
+    },
+  },
+  {
     name: 'disable a user',
     async prepare(on) {
       const [{ userId }] = (await startedMore(on, 2)) as [SessionTokens]

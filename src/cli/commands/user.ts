@@ -17,6 +17,7 @@ import { promptPassword, readPasswordFrom } from '../password-prompt.ts'
 import { type Column, printTable } from '../table.ts'
 import { formatTime, printFields, type Terminal } from '../terminal.ts'
 import { linkTo, withGatebook } from '../with-gatebook.ts'
+import { defineUserImport } from './user-import.ts'
 
 interface PasswordFlags extends CommonFlags {
   readonly passwordStdin?: boolean
@@ -86,6 +87,7 @@ export function defineUser(group: Command, context: CommandContext): void {
 
   defineSwitches(group, context)
   defineReset(group, context)
+  defineUserImport(group, context)
 
   const unlock = group
     .command('unlock')
