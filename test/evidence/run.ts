@@ -7,9 +7,12 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { benchImport, formatImportFigures, type ImportFigures } from '../../bench/import.ts'
 import { benchLogin, formatLoginFigures, type LoginFigures } from '../../bench/login.ts'
+import { benchOverload, formatOverloadFigures, type OverloadFigures } from '../../bench/overload.ts'
 import { benchUnknownUser, formatUnknownUserFigures, type UnknownUserFigures } from '../../bench/unknown-user.ts'
 import { type KillReport, runKills } from '../fault/kill-rounds.ts'
+import { type CutReport, runCut } from '../fault/network-cuts.ts'
 import { type Engine, openEngine } from '../support/engine.ts'
 import { findEngines } from '../support/find-engines.ts'
 
@@ -23,6 +26,11 @@ const UNKNOWN_USER = [
   ['registration', 'cheapest', PAIRS],
 ] as const
 const LOGIN = { clients: [8, 16], hashConcurrency: ['default'], cycles: 5, windowMilliseconds: 4000 } as const
+const CUT_ROUNDS = 3
+const IMPORTED = 100_000
+const IMPORT_BAR = 300
+const OVERLOAD_BAR = 3
+const MEMORY_BAR = 1.1
 const RATIO_BAR = 0.8
 const LATENCY_BAR = 5
 const AREA_BAR = 0.03
@@ -40,6 +48,9 @@ const PARTS: Readonly<Record<string, (engines: readonly Engine[]) => Promise<Sec
   kills: reportKills,
   'unknown-user': reportUnknownUsers,
   login: reportLogins,
+  overload: reportOverload,
+  cuts: reportCuts,
+  import: reportImports,
 }
 
 async function reportKills(engines: readonly Engine[]): Promise<Section[]> {
@@ -124,6 +135,87 @@ async function reportLogins(engines: readonly Engine[]): Promise<Section[]> {
       verdicts: verdicts(({ timesIdle }) => timesIdle, responsive),
       missed: !judged.every(responsive),
       body: 'In the table above.',
+    },
+  ]
+}
+
+async function reportOverload(engines: readonly Engine[]): Promise<Section[]> {
+  const figures: OverloadFigures[] = []
+  for (const engine of engines) {
+    figures.push(await announced(`overload, ${engine.name}`, benchOverload(engine, { seconds: 30, times: 10 })))
+  }
+  const holds = ({ timesCapacity, memory, problems }: OverloadFigures): boolean =>
+    timesCapacity <= OVERLOAD_BAR && memory.after <= memory.before * MEMORY_BAR && problems.length === 0
+  return [
+    {
+      title: 'Ten times as many log-ins as can be hashed',
+      bar: 'For 30 s at ten times the capacity: no crash, p99 of the accepted at most 3 times that at capacity, memory back within 10 %.',
+      verdicts: figures.map((f) => `${f.engine} ${f.timesCapacity.toFixed(2)} ${holds(f) ? 'holds' : 'MISSED'}`),
+      missed: !figures.every(holds),
+      body: [
+        'Log-ins are offered at random instants, whether or not the ones before have been answered. What is refused is answered 503',
+        'with Retry-After. A first flood of 15 s lets the heap grow to what it takes; memory is compared around the second one.',
+        '',
+        formatOverloadFigures(figures),
+        ...figures.flatMap(({ engine, problems }) =>
+          [...new Set(problems)].map((problem) => `- ${engine}: ${problem}`),
+        ),
+      ].join('\n'),
+    },
+  ]
+}
+
+async function reportCuts(engines: readonly Engine[]): Promise<Section[]> {
+  const reports: [string, CutReport][] = []
+  for (const engine of engines.filter(({ name }) => name !== 'sqlite')) {
+    for (let round = 0; round < CUT_ROUNDS; round++) {
+      for (const how of ['silent', 'reset'] as const) {
+        reports.push([engine.name, await announced(`cut, ${engine.name}, ${how}`, runCut(engine, how, 5))])
+      }
+    }
+  }
+  const rows = reports.map(
+    ([name, r]) =>
+      `| ${name} | ${r.how} | ${r.answers} | ${r.unavailable} | ${Math.round(r.backAfterMilliseconds)} | ${r.problems.length} |`,
+  )
+  const problems = reports.flatMap(([name, { how, problems }]) => problems.map((text) => `- ${name}, ${how}: ${text}`))
+  const names = [...new Set(reports.map(([name]) => name))]
+  const isWhole = (wanted: string) => reports.every(([name, { problems }]) => name !== wanted || problems.length === 0)
+  return [
+    {
+      title: 'The network to the database is cut',
+      bar: 'A cut of 5 s between server and PostgreSQL, and between server and MariaDB, during load: no acknowledged change lost, no event without change.',
+      verdicts: names.map((name) => `${name} ${isWhole(name) ? 'holds' : 'MISSED'}`),
+      missed: problems.length > 0,
+      body: [
+        'Six clients register, log in, refresh and log out. A stretch of network on the loopback interface stops delivering for 5 s, or',
+        'resets every connection and refuses new ones; then the tables are compared with what clients were told.',
+        '',
+        '| engine | cut | answers held against the tables | answered 503 | ms to the next answer | problems |',
+        '| --- | --- | --- | --- | --- | --- |',
+        ...rows,
+        ...(problems.length > 0 ? ['', ...problems] : []),
+      ].join('\n'),
+    },
+  ]
+}
+
+async function reportImports(engines: readonly Engine[]): Promise<Section[]> {
+  const figures: ImportFigures[] = []
+  for (const engine of engines) figures.push(await announced(`import, ${engine.name}`, benchImport(engine, IMPORTED)))
+  const holds = ({ seconds, problems }: ImportFigures): boolean => seconds < IMPORT_BAR && problems.length === 0
+  return [
+    {
+      title: 'Users of another system',
+      bar: '100,000 users imported in under 5 minutes without blocking a running server.',
+      verdicts: figures.map((f) => `${f.engine} ${Math.round(f.seconds)} s ${holds(f) ? 'holds' : 'MISSED'}`),
+      missed: !figures.every(holds),
+      body: [
+        '`gatebook user import` beside a server that is asked for a log-in every 50 ms, one after the other.',
+        '',
+        formatImportFigures(figures),
+        ...figures.flatMap(({ engine, problems }) => problems.map((problem) => `- ${engine}: ${problem}`)),
+      ].join('\n'),
     },
   ]
 }
