@@ -11,6 +11,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { ERROR_CODES } from '../src/errors.ts'
 import { EVENT_TYPES } from '../src/event/catalogue.ts'
 import { OPTIONS } from '../src/options.ts'
+import { FINDINGS } from '../src/server/findings.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
@@ -35,6 +36,10 @@ does not exist, or whose value is outside its range, is refused by name.
       'options of the library and the server': () => optionTable('library'),
       'settings of the server alone': () => optionTable('server'),
     },
+  },
+  'docs/doctor.md': {
+    text: '# gatebook doctor\n',
+    tables: { findings: findingTable },
   },
   'spec/event.md': {
     text: `# Events
@@ -90,6 +95,13 @@ const codes = (list) => list.map(code).join(', ')
 function errorTable() {
   const rows = Object.entries(ERROR_CODES).map(([name, { status, message }]) => [code(name), status, message])
   return table(['code', 'status', 'sentence'], rows)
+}
+
+function findingTable() {
+  const rows = Object.entries(FINDINGS)
+    .filter(([, { level }]) => level !== 'ok')
+    .map(([name, { level, says, todo }]) => [code(name), level, says, todo])
+  return table(['finding', 'level', 'what it means', 'what to do'], rows)
 }
 
 function optionTable(scope) {

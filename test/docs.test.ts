@@ -8,6 +8,7 @@ import { generateDocs, readPage } from '../scripts/generate-docs.mjs'
 import { ERROR_CODES } from '../src/errors.ts'
 import { EVENT_TYPES } from '../src/event/catalogue.ts'
 import { OPTIONS } from '../src/options.ts'
+import { FINDINGS } from '../src/server/findings.ts'
 import { linkModules, ROOT, typeCheck } from './support/consumer.ts'
 import { matchesShown, parseBlocks, parseWalk } from './support/marked-blocks.ts'
 import { findFreePort } from './support/private-server.ts'
@@ -40,6 +41,11 @@ describe('generated pages', () => {
       'docs/configuration.md',
       ['options of the library and the server', 'settings of the server alone'],
       Object.keys(OPTIONS),
+    ],
+    [
+      'docs/doctor.md',
+      ['findings'],
+      Object.entries(FINDINGS).flatMap(([code, { level }]) => (level === 'ok' ? [] : [code])),
     ],
     ['spec/event.md', ['event types'], Object.keys(EVENT_TYPES)],
     ['spec/event.md', ['names in other vocabularies'], Object.keys(EVENT_TYPES)],

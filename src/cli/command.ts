@@ -24,6 +24,10 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     about: 'Bring the tables of the database up to date, or show what that would take.',
     load: async () => (await import('./commands/migrate.ts')).defineMigrate,
   },
+  doctor: {
+    about: 'Look for what is wrong with the settings, the database and the machine; changes nothing.',
+    load: async () => (await import('./commands/doctor.ts')).defineDoctor,
+  },
   user: {
     about: 'Add, look at, disable and enable users; passwords and roles.',
     load: async () => (await import('./commands/user.ts')).defineUser,

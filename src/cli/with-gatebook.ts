@@ -4,6 +4,7 @@ import type { Gatebook } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import type { Diagnostics } from '../options.ts'
 import { type Config, inConfigTerms, libraryOptions, readConfig } from '../server/config.ts'
+import { findMissingFile } from '../server/database-file.ts'
 import { parseDatabaseAddress, parseDatabaseUrl } from '../server/database-url.ts'
 import { createMailer, type Mailer, mailerKind } from '../server/mailer.ts'
 import { createSenders } from '../server/senders.ts'
@@ -100,12 +101,6 @@ export function requireDatabaseFile(config: Config): void {
   const path = findMissingFile(config)
   if (path === null) return
   throw new GatebookError('ERR_DATABASE', { detail: `There is no file ${path} (${config.database.name}).` })
-}
-
-/** The absolute path of a SQLite file that is not there; null for files that are, and for servers. */
-export function findMissingFile(config: Config): string | null {
-  const { engine, target } = parseDatabaseAddress(config.database.value as string, config.database.name)
-  return engine !== 'sqlite' || existsSync(target) ? null : resolve(target)
 }
 
 function refuseMemory(config: Config): void {

@@ -50,11 +50,7 @@ export function createAddressReader(trustedProxies: readonly string[]): AddressR
   return (headers, connection) => {
     const peer = normalizeAddress(connection?.remoteAddress ?? '')
     if (peer === null) return { ipSource: 'unknown' }
-    const forwarded = headers.get('forwarded')
-    const xForwardedFor = headers.get('x-forwarded-for')
-    const present: Hops[] = []
-    if (forwarded !== null) present.push({ source: 'forwarded', list: forwardedHops(forwarded) })
-    if (xForwardedFor !== null) present.push({ source: 'x-forwarded-for', list: commaHops(xForwardedFor) })
+    const present = presentHops(headers)
     if (present.length === 0) return { ip: peer, ipSource: 'socket' }
     const [chain = [peer], other = chain] = present.map((hops) => walk(peer, hops))
     let depth = 0
@@ -62,6 +58,51 @@ export function createAddressReader(trustedProxies: readonly string[]): AddressR
     if (depth === 0) return { ip: peer, ipSource: 'header-ignored' }
     return { ip: chain[depth] as string, ipSource: present[0]!.source }
   }
+}
+
+export interface ExplainedHop {
+  /** Where it stands: the other end of the connection, or a header. */
+  readonly from: 'socket' | Hops['source']
+  /** Null for what is no address. */
+  readonly address: string | null
+  /** Whether what this hop wrote about the one before it counts. */
+  readonly trusted: boolean
+}
+
+/** More hops than any request has. */
+const EXPLAINED_HOPS = 20
+
+/** What `createAddressReader` would say of a request, and every hop that it went by on the way. */
+export function explainAddress(
+  trustedProxies: readonly string[],
+  headers: Headers,
+  connection: Connection,
+): { readonly address: ClientAddress; readonly hops: readonly ExplainedHop[] } {
+  const trusts = createTrust(trustedProxies)
+  const address = createAddressReader(trustedProxies)(headers, connection)
+  const peer = normalizeAddress(connection.remoteAddress ?? '')
+  if (peer === null) return { address, hops: [{ from: 'socket', address: null, trusted: false }] }
+  const hops: ExplainedHop[] = [{ from: 'socket', address: peer, trusted: trusts(peer, 1) }]
+  for (const { source, list } of presentHops(headers)) {
+    let [depth, reached] = [1, trusts(peer, 1)]
+    for (const text of list) {
+      if (!reached || depth > EXPLAINED_HOPS) break
+      depth += 1
+      const ip = parseHop(text)
+      reached = ip !== null && trusts(ip, depth)
+      hops.push({ from: source, address: ip, trusted: reached })
+    }
+  }
+  return { address, hops }
+}
+
+function presentHops(headers: Headers): readonly Hops[] {
+  const forwarded = headers.get('forwarded')
+  const xForwardedFor = headers.get('x-forwarded-for')
+  const present: Hops[] = []
+  if (forwarded !== null) present.push({ source: 'forwarded', list: forwardedHops(forwarded) })
+  if (xForwardedFor !== null) present.push({ source: 'x-forwarded-for', list: commaHops(xForwardedFor) })
+  return present
 }
 
 /** Whether the `depth`-th hop from here, the peer being the first, is one of ours. */

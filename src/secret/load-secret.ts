@@ -15,7 +15,7 @@ import { type MasterSecret, parseMasterSecret } from './master-secret.ts'
  * Throws ERR_SECRET_MISSING, ERR_SECRET_WEAK, ERR_SECRET_MISMATCH, ERR_OPTION_INVALID.
  */
 export async function loadMasterSecret(store: Store, settings: Settings): Promise<MasterSecret> {
-  const known = await readKnown(store)
+  const known = await readKnown(store.read)
   const secret = await readOrCreate(settings, known.size > 0)
   await checkAgainstDatabase(store, secret, known)
   return secret
@@ -87,11 +87,17 @@ async function writeWhole(path: string, text: string): Promise<void> {
   }
 }
 
-async function checkAgainstDatabase(
-  store: Store,
-  secret: MasterSecret,
-  known: ReadonlyMap<string, string>,
-): Promise<void> {
+/** Compares without noting anything down, for whoever only looks. Throws ERR_SECRET_MISMATCH. */
+export async function requireSecretOf(db: Store['db'], secret: MasterSecret): Promise<void> {
+  requireFit(secret, await readKnown((work) => work(db)))
+}
+
+interface SecretMark {
+  readonly name: string
+  readonly value: string
+}
+
+function requireFit(secret: MasterSecret, known: ReadonlyMap<string, string>): readonly SecretMark[] {
   const mine = secret.versions.map((version) => ({
     name: `secret:${version}`,
     value: createHmac('sha256', secret.deriveKey('check', version)!).update('gatebook').digest('base64url'),
@@ -102,26 +108,32 @@ async function checkAgainstDatabase(
       'None of the versions of the master secret has been used with this database before. Add the old one beside the new one.',
     )
   }
+  return mine
+}
+
+async function checkAgainstDatabase(
+  store: Store,
+  secret: MasterSecret,
+  known: ReadonlyMap<string, string>,
+): Promise<void> {
+  const mine = requireFit(secret, known)
   const fresh = mine.filter(({ name }) => !known.has(name))
   if (fresh.length === 0) return
   await store.transaction(({ db, traits }) =>
     ifAbsent(db.insertInto('gatebook_meta').values(fresh), traits, 'name').execute(),
   )
   // Two processes that start on a new database at once may come with two secrets: the second one finds out here.
-  compare(mine, await readKnown(store))
+  compare(mine, await readKnown(store.read))
 }
 
-async function readKnown(store: Store): Promise<ReadonlyMap<string, string>> {
-  const rows = await store.read((db) =>
+async function readKnown(read: Store['read']): Promise<ReadonlyMap<string, string>> {
+  const rows = await read((db) =>
     db.selectFrom('gatebook_meta').selectAll().where('name', 'like', 'secret:%').execute(),
   )
   return new Map(rows.map(({ name, value }) => [name, value]))
 }
 
-function compare(
-  mine: readonly { readonly name: string; readonly value: string }[],
-  known: ReadonlyMap<string, string>,
-): void {
+function compare(mine: readonly SecretMark[], known: ReadonlyMap<string, string>): void {
   for (const { name, value } of mine) {
     const expected = known.get(name)
     if (expected !== undefined && !timingSafeEqual(Buffer.from(expected), Buffer.from(value))) {

@@ -5,8 +5,10 @@ import { GatebookError } from '../errors.ts'
 import { createGatebook } from '../gatebook.ts'
 import type { Diagnostics, GatebookOptions } from '../options.ts'
 import type { Dialect } from '../store/dialect.ts'
-import { type Config, inConfigTerms, libraryOptions } from './config.ts'
+import { type Config, type Environment, inConfigTerms, libraryOptions } from './config.ts'
+import { CHECKS, examine } from './doctor.ts'
 import { drain } from './drain.ts'
+import { FINDINGS } from './findings.ts'
 import { createListener } from './listener.ts'
 import type { Mailer } from './mailer.ts'
 import { createSenders } from './senders.ts'
@@ -21,6 +23,9 @@ const LIMITS = {
   /** How often the two request limits are enforced; node's own 30 s would make 10 s mean 40. */
   connectionsCheckingInterval: 2_000,
 }
+
+/** What the server itself has just been stopped by, or is busy with: not looked at a second time while it starts. */
+const AT_START = CHECKS.filter(({ name }) => name !== 'hashing')
 
 export interface RunningServer {
   readonly gate: Gatebook
@@ -39,6 +44,7 @@ export async function startServer(
   database: Dialect,
   diagnostics: Diagnostics,
   mailer: Mailer | null,
+  environment: Environment,
 ): Promise<RunningServer> {
   let gate: Gatebook | null = null
   let stopping: Promise<void> | null = null
@@ -76,6 +82,7 @@ export async function startServer(
     throw inConfigTerms(error, config)
   }
   const opened = gate
+  void reportFindings(config, environment, diagnostics)
 
   async function stop(): Promise<void> {
     const seconds = config.drainSeconds.value as number
@@ -95,6 +102,18 @@ export async function startServer(
       stopping ??= stop()
       return stopping
     },
+  }
+}
+
+/** One line for each thing that `gatebook doctor` would find, beside the work of the server. */
+async function reportFindings(config: Config, environment: Environment, diagnostics: Diagnostics): Promise<void> {
+  for (const { check, findings } of await examine({ config, environment, checks: AT_START })) {
+    for (const { code, figures = {} } of findings) {
+      const { level, says, todo } = FINDINGS[code]
+      if (level === 'ok') continue
+      const report = level === 'problem' ? diagnostics.error : level === 'warning' ? diagnostics.warn : diagnostics.info
+      report({ check, finding: code, ...figures }, todo === '' ? says : `${says} ${todo}`)
+    }
   }
 }
 

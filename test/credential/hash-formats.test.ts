@@ -70,7 +70,7 @@ describe('hashes made by their original implementations', () => {
     const read = readHash(hash)
     expect(read?.format).toBe(format)
     expect(await read!.verify(password)).toBe(true)
-    expect(await read!.verify(password === '' ? ' ' : WRONG)).toBe(false)
+    expect(await read!.verify(password === '' ? 'y' : WRONG)).toBe(false)
     expect(await read!.verify(`x${password}`)).toBe(password.startsWith('xx') ? expect.anything() : false)
     expect(HASH_READERS.filter((reader) => reader.read(hash) !== null)).toHaveLength(1)
   })
@@ -79,7 +79,7 @@ describe('hashes made by their original implementations', () => {
     const long = cases.filter(({ password }) => password.length > 72)
     for (const { format, by, hash, password } of long) {
       const cut = await readHash(hash)!.verify(`${password}!`)
-      expect(cut, `${format} by ${by}`).toBe(format === 'bcrypt' && !hash.startsWith('bcrypt_sha256'))
+      expect(cut, `${format} by ${by}`).toBe(format === 'bcrypt' && !/^(bcrypt_sha256|\$wp)/.test(hash))
     }
   })
 })

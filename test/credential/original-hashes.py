@@ -141,6 +141,8 @@ def firebase(password):
     return f"$firebase-scrypt$ln=12,r=8${b64(separator)}${b64(signer)}${b64(salt)}${b64(encryptor.update(signer) + encryptor.finalize())}"
 
 
+# WordPress 6.8, wp-includes/pluggable.php, wp_hash_password.
+add("derived, hashed by PHP", "bcrypt", php_hash("echo '$wp' . password_hash(base64_encode(hash_hmac('sha384', trim(stream_get_contents(STDIN)), 'wp-sha384', true)), PASSWORD_BCRYPT, ['cost' => 5]);"))
 add("derived", "scrypt-werkzeug", werkzeug_scrypt)
 add("derived", "scrypt-django", django_scrypt)
 add("derived", "scrypt-firebase", firebase)

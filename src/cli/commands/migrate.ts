@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { GatebookError } from '../../errors.ts'
 import type { Config } from '../../server/config.ts'
+import { findMissingFile } from '../../server/database-file.ts'
 import { parseDatabaseUrl } from '../../server/database-url.ts'
 import {
   type MigrationStatements,
@@ -11,7 +12,7 @@ import {
 } from '../../store/migrations/migrate.ts'
 import { addCommonFlags, addExample, type CommandContext, type CommonFlags } from '../command.ts'
 import type { Terminal } from '../terminal.ts'
-import { findMissingFile, readCommandConfig } from '../with-gatebook.ts'
+import { readCommandConfig } from '../with-gatebook.ts'
 
 interface MigrateFlags extends CommonFlags {
   readonly dryRun?: boolean

@@ -52,7 +52,7 @@ async function serve(context: CommandContext, flags: Flags, json: boolean): Prom
     print: process.stderr.isTTY === true ? (text) => void process.stderr.write(text) : null,
   })
   const secretWasThere = secretFileExists(config)
-  const starting = startServer(config, database, diagnostics, mailer)
+  const starting = startServer(config, database, diagnostics, mailer, context.environment)
   // From here on, so that a signal during the start does not leave a half-opened database.
   handleProcessEnd(async () => (await starting).stop(), diagnostics)
   const server = await starting

@@ -4,8 +4,13 @@ import { invalid, type Mailer } from '../mailer.ts'
 
 const TIMEOUTS = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 30_000 }
 
+export interface SmtpMailer extends Mailer {
+  /** Connects and logs in; sends nothing. */
+  verify(): Promise<void>
+}
+
 /** Through a mail server, over one connection that is kept for a while. Throws ERR_OPTION_INVALID; connects to nobody yet. */
-export async function createSmtpMailer({ smtpUrl, mailFrom }: Config): Promise<Mailer> {
+export async function createSmtpMailer({ smtpUrl, mailFrom }: Config): Promise<SmtpMailer> {
   const url = parseSmtpUrl(smtpUrl.value as string, smtpUrl.name)
   const from = parseSender(mailFrom.value as string, mailFrom.name)
   // Loaded by those who send mail, and by nobody else.
@@ -31,6 +36,9 @@ export async function createSmtpMailer({ smtpUrl, mailFrom }: Config): Promise<M
     async send({ to, subject, text }) {
       // As an object, so that it is one address however it looks.
       await transport.sendMail({ to: { name: '', address: to }, subject, text })
+    },
+    async verify() {
+      await transport.verify()
     },
     close: () => transport.close(),
   }

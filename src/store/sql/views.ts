@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { CompiledQuery, sql } from 'kysely'
 import type { Settings } from '../../options.ts'
-import type { DialectName } from '../dialect.ts'
+import type { DialectName, OpenDatabase } from '../dialect.ts'
 import type { Store } from '../store.ts'
 
 /**
@@ -44,15 +44,15 @@ async function ensureView(
 ): Promise<void> {
   if (name === '') return
   const { diagnostics } = settings
-  const quote: Quote = (word) => (store.traits.name === 'mysql' ? `\`${word}\`` : `"${word}"`)
+  const quote = quoteFor(store.traits.name)
   const definition = define(quote)
-  const digest = createHash('sha256').update(definition).digest('hex')
+  const digest = digestOf(definition)
   const mark = `view:${name}`
 
   /** False when there is something of this name that was not made here. */
   async function make(): Promise<boolean> {
     // In this order: whoever makes the view has noted it before.
-    const present = await relationExists(store, name)
+    const present = await relationExists(store.db, store.traits.name, name)
     const known = await store.db.selectFrom('gatebook_meta').select('value').where('name', '=', mark).executeTakeFirst()
     if (present && known === undefined) return false
     if (present && known?.value === digest) return true
@@ -87,7 +87,47 @@ const EXISTS: Readonly<Record<DialectName, (name: string) => ReturnType<typeof s
     }>`SELECT 1 AS found FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ${name}`,
 }
 
-async function relationExists(store: Store, name: string): Promise<boolean> {
-  const { rows } = await EXISTS[store.traits.name](name).execute(store.db)
+async function relationExists(db: Store['db'], engine: DialectName, name: string): Promise<boolean> {
+  const { rows } = await EXISTS[engine](name).execute(db)
   return rows.length > 0
+}
+
+export type ViewState = 'ok' | 'missing' | 'foreign' | 'outdated'
+
+/** How the views are, without making any. Those that are switched off are left out. */
+export async function listViewStates(
+  { kysely, traits }: Pick<OpenDatabase, 'kysely' | 'traits'>,
+  settings: Settings,
+): Promise<readonly { readonly name: string; readonly state: ViewState }[]> {
+  const quote = quoteFor(traits.name)
+  const views = [
+    { name: settings.userLogsView, definition: userLogs(quote, settings.userLogsUserId) },
+    { name: settings.userLogEventsView, definition: userLogEvents(quote, settings.userLogsUserId) },
+  ]
+  const states: { name: string; state: ViewState }[] = []
+  for (const { name, definition } of views.filter((view) => view.name !== '')) {
+    const present = await relationExists(kysely, traits.name, name)
+    const known = await kysely
+      .selectFrom('gatebook_meta')
+      .select('value')
+      .where('name', '=', `view:${name}`)
+      .executeTakeFirst()
+    const state = !present
+      ? 'missing'
+      : known === undefined
+        ? 'foreign'
+        : known.value === digestOf(definition)
+          ? 'ok'
+          : 'outdated'
+    states.push({ name, state })
+  }
+  return states
+}
+
+function quoteFor(engine: DialectName): Quote {
+  return (word) => (engine === 'mysql' ? `\`${word}\`` : `"${word}"`)
+}
+
+function digestOf(definition: string): string {
+  return createHash('sha256').update(definition).digest('hex')
 }
