@@ -127,7 +127,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   },
   ERR_TRANSACTION_UNKNOWN: {
     status: 500,
-    message: 'This is not a connection of a driver that Gatebook knows, or not one of the engine that it runs on.',
+    message: 'This is not an open transaction, of a driver that Gatebook knows, on the database that it runs on.',
   },
   ERR_ATTEMPT_SETTLED: { status: 409, message: 'This attempt has already failed or succeeded.' },
   ERR_REASON_INVALID: { status: 422, message: 'This reason is not in the catalogue.' },

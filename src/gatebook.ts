@@ -39,6 +39,7 @@ import { expireSessions } from './session/expire-sessions.ts'
 import { createSessionReader } from './session/session-reader.ts'
 import type { OpenDatabase } from './store/dialect.ts'
 import { listPending, migrateOpen } from './store/migrations/migrate.ts'
+import { ensureDatabaseId } from './store/sql/database-id.ts'
 import { createSqlStore } from './store/sql/sql-store.ts'
 import { ensureViews } from './store/sql/views.ts'
 import { createThrottle } from './throttle/throttle.ts'
@@ -83,7 +84,7 @@ export async function createGatebook(options: GatebookOptions): Promise<Gatebook
 
 async function openGatebook(settings: Settings, database: OpenDatabase, contextOf: ContextReader): Promise<Gatebook> {
   await prepareTables(settings, database)
-  const store = createSqlStore(database)
+  const store = createSqlStore(database, await ensureDatabaseId(database))
   const secret = await loadMasterSecret(store, settings)
   if (!settings.attach) await ensureViews(store, settings)
 

@@ -8,6 +8,7 @@ import { GatebookError } from '../errors.ts'
 import { findEventType } from '../event/catalogue.ts'
 import { encodeEvent } from '../event/encode.ts'
 import type { NewEvent } from '../event/event.ts'
+import type { Transaction } from '../store/transaction.ts'
 import { parseUserId } from '../user/user-id.ts'
 import { isId } from '../util/id.ts'
 import { eventSource } from './event-source.ts'
@@ -37,10 +38,9 @@ export async function appendApplicationEvent(
     ...(event.data !== undefined && { data: event.data }),
   }
   requireEncodable(fact)
-  const [id] =
-    hostTransaction === undefined
-      ? await store.transaction((tx) => log.append(tx, [fact]))
-      : await log.append(await store.adopt(hostTransaction), [fact])
+  const append = (tx: Transaction) => log.append(tx, [fact])
+  // A member that is there and undefined is a variable that was meant to hold a transaction.
+  const [id] = 'tx' in options ? await store.within(hostTransaction, append) : await store.transaction(append)
   return id!
 }
 

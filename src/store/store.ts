@@ -22,10 +22,12 @@ export interface Store {
   /** Runs a single read outside a transaction, with the same mapping of lost connections. */
   read<T>(work: (db: Kysely<Tables>) => Promise<T>): Promise<T>
   /**
-   * The application's own open transaction: a connection of the driver (`pg`, `mysql2`, `node:sqlite`, better-sqlite3) or a
-   * Kysely transaction. Nobody here learns whether it commits, so `afterCommit` runs at once and is good for hints only.
-   * Throws ERR_TRANSACTION_UNKNOWN for anything else, and for a connection that is in no transaction.
+   * Runs `work` in the application's own open transaction: a connection of the driver (`pg`, `mysql2`, `node:sqlite`,
+   * better-sqlite3) or a Kysely transaction. When `work` throws, that transaction is what it was before. Nobody here learns
+   * whether it commits, so `afterCommit` runs at once and is good for hints only.
+   * Throws ERR_TRANSACTION_UNKNOWN for anything else, for a connection that is in no transaction, and for one that leads to
+   * another database.
    */
-  adopt(hostTransaction: object): Promise<Transaction>
+  within<T>(hostTransaction: unknown, work: (tx: Transaction) => Promise<T>): Promise<T>
   close(): Promise<void>
 }

@@ -24,6 +24,9 @@ export interface MysqlPool {
 
 interface MysqlStatement {
   readonly sql: string
+  /** How rows come may be set for the whole connection, which can be the application's. */
+  readonly rowsAsArray: false
+  readonly nestTables: false
   /** Milliseconds. */
   readonly timeout?: number
   readonly values?: readonly unknown[]
@@ -254,7 +257,12 @@ class MysqlConnection implements DatabaseConnection {
         if (error === null) resolve(result)
         else reject(error)
       }
-      const statement = isDefinition(query.sql) ? { sql: query.sql } : { sql: query.sql, timeout: ANSWER_MILLISECONDS }
+      const statement = {
+        sql: query.sql,
+        rowsAsArray: false,
+        nestTables: false,
+        ...(isDefinition(query.sql) ? {} : { timeout: ANSWER_MILLISECONDS }),
+      } as const
       if (query.parameters.length === 0) this.client.query(statement, settle)
       else this.client.execute({ ...statement, values: query.parameters.map(toParameter) }, settle)
     })

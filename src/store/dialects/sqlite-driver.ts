@@ -15,6 +15,10 @@ export interface SqliteStatement {
   columns?(): readonly unknown[]
   /** better-sqlite3. */
   readonly reader?: boolean
+  /** How results come may be set for the whole handle; each of our statements sets it back for itself. */
+  safeIntegers?(on: boolean): unknown
+  setReadBigInts?(on: boolean): unknown
+  setReturnArrays?(on: boolean): unknown
 }
 
 const STATEMENTS_KEPT = 500
@@ -269,6 +273,9 @@ class StatementCache {
     const kept = this.#statements.get(sql)
     if (kept !== undefined) return kept
     const statement = this.#handle.prepare(sql)
+    statement.safeIntegers?.(false)
+    statement.setReadBigInts?.(false)
+    statement.setReturnArrays?.(false)
     const prepared = { statement, reads: statement.reader ?? (statement.columns?.().length ?? 0) > 0 }
     if (this.#statements.size >= STATEMENTS_KEPT) this.#statements.clear()
     this.#statements.set(sql, prepared)

@@ -1,16 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CompiledQuery, type Kysely } from 'kysely'
 import { GatebookError } from '../../errors.ts'
-import type { DialectName, OpenDatabase } from '../dialect.ts'
+import type { OpenDatabase } from '../dialect.ts'
 import type { Store } from '../store.ts'
-import type { Tables } from '../tables.ts'
+import { createHostTransactions } from './host-transaction.ts'
 
 const ATTEMPTS = 8
 /** A server that restarts breaks every connection that waits in the pool; each try gets the next one. */
 const RECONNECTS = 3
 
-export function createSqlStore(database: OpenDatabase): Store {
+/** `databaseId` is from `ensureDatabaseId`; without it no transaction of an application's is taken. */
+export function createSqlStore(database: OpenDatabase, databaseId?: string): Store {
   const { kysely, relaxed, traits } = database
+  const hosts = databaseId === undefined ? null : createHostTransactions(database, databaseId)
 
   function translate(error: unknown): unknown {
     if (error instanceof GatebookError || !traits.isUnavailable(error)) return error
@@ -58,51 +59,20 @@ export function createSqlStore(database: OpenDatabase): Store {
       }
     },
 
-    async adopt(hostTransaction) {
-      const db = isKyselyTransaction(hostTransaction)
-        ? adoptKysely(hostTransaction, traits.name)
-        : database.adopt(hostTransaction)
-      if (db === null) throw new GatebookError('ERR_TRANSACTION_UNKNOWN', { detail: `the database is ${traits.name}` })
-      if (!isKyselyTransaction(hostTransaction)) await requireOpenTransaction(db, traits.name)
-      return { db, traits, afterCommit: (run) => run() }
+    async within(hostTransaction, work) {
+      if (hosts === null) throw new GatebookError('ERR_TRANSACTION_UNKNOWN', { detail: 'the database has no name yet' })
+      const hooks: (() => void)[] = []
+      try {
+        return await hosts.within(hostTransaction, async (db) => {
+          const result = await work({ db, traits, afterCommit: (run) => void hooks.push(run) })
+          for (const run of hooks) run()
+          return result
+        })
+      } catch (error) {
+        throw translate(error)
+      }
     },
 
     close: () => database.close(),
-  }
-}
-
-/** By its shape, because the application may have another copy of Kysely. */
-function isKyselyTransaction(value: object): boolean {
-  return 'isTransaction' in value && value.isTransaction === true && 'withoutPlugins' in value
-}
-
-/** Without the application's plugins, which may rename columns; null when it is another engine's. */
-function adoptKysely(transaction: object, engine: DialectName): Kysely<Tables> | null {
-  const db = (transaction as Kysely<Tables>).withoutPlugins()
-  const adapter = db.getExecutor().adapter.constructor.name.toLowerCase()
-  const others = (['sqlite', 'postgres', 'mysql'] as const).filter((name) => name !== engine)
-  return others.some((name) => adapter.includes(name)) ? null : db
-}
-
-/**
- * Two statements that commit by themselves could leave an event without its leaf. Asked by what each engine refuses: a
- * savepoint outside a transaction, or on SQLite, where a savepoint would begin one, a transaction inside of one.
- */
-async function requireOpenTransaction(db: Kysely<Tables>, engine: DialectName): Promise<void> {
-  const run = (sql: string) => db.executeQuery(CompiledQuery.raw(sql))
-  if (engine === 'sqlite') {
-    const began = await run('begin').then(
-      () => true,
-      () => false,
-    )
-    if (!began) return
-    await run('rollback')
-    throw new GatebookError('ERR_TRANSACTION_UNKNOWN', { detail: 'the connection is in no transaction' })
-  }
-  try {
-    await run('savepoint gatebook')
-    await run('release savepoint gatebook')
-  } catch (cause) {
-    throw new GatebookError('ERR_TRANSACTION_UNKNOWN', { cause, detail: 'the connection is in no usable transaction' })
   }
 }
