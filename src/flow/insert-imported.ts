@@ -105,7 +105,6 @@ async function findLookalikes(tx: Transaction, rows: readonly NewRow[]): Promise
     const found = await tx.db
       .selectFrom('gatebook_user')
       .select('skeleton')
-      .distinct()
       .where('skeleton', 'in', chunk)
       .execute()
     for (const { skeleton } of found) if (skeleton !== null) seen.add(skeleton)

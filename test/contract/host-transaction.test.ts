@@ -1,107 +1,7 @@
-import { createRequire } from 'node:module'
-import { Kysely, PostgresDialect } from 'kysely'
-import mysql2 from 'mysql2'
-import mysql2Promise from 'mysql2/promise'
-import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { SqliteHandle } from '../../src/store/dialects/sqlite.ts'
 import { availableEngines } from '../support/engines.ts'
-import { codeOf, openGate, type TestGate, until } from '../support/gate.ts'
-
-/** An open transaction of an application: `end` commits it or rolls it back. */
-interface HostTransaction {
-  readonly tx: object
-  write(): Promise<unknown>
-  end(how: 'commit' | 'rollback'): Promise<unknown>
-}
-
-interface Host {
-  readonly name: string
-  begin(): Promise<HostTransaction>
-  close(): Promise<unknown>
-}
-
-type Open = (url: string) => Promise<Host>
-
-const INSERT = "INSERT INTO app_order (name) VALUES ('book')"
-
-const openPg: Open = async (url) => {
-  const pool = new pg.Pool({ connectionString: url })
-  return {
-    name: 'a pg client',
-    async begin() {
-      const tx = await pool.connect()
-      await tx.query('BEGIN')
-      return { tx, write: () => tx.query(INSERT), end: (how) => tx.query(how).finally(() => tx.release()) }
-    },
-    close: () => pool.end(),
-  }
-}
-
-const openKysely: Open = async (url) => {
-  const db = new Kysely<{ app_order: { name: string } }>({
-    dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url }) }),
-  })
-  return {
-    name: 'a Kysely transaction',
-    async begin() {
-      const tx = await db.startTransaction().execute()
-      return {
-        tx,
-        write: () => tx.insertInto('app_order').values({ name: 'book' }).execute(),
-        end: (how) => (how === 'commit' ? tx.commit() : tx.rollback()).execute(),
-      }
-    },
-    close: () => db.destroy(),
-  }
-}
-
-const openMysqlPromise: Open = async (url) => {
-  const pool = mysql2Promise.createPool(url)
-  return {
-    name: 'a mysql2 promise connection',
-    async begin() {
-      const tx = await pool.getConnection()
-      await tx.beginTransaction()
-      return { tx, write: () => tx.query(INSERT), end: (how) => tx[how]().finally(() => tx.release()) }
-    },
-    close: () => pool.end(),
-  }
-}
-
-const openMysqlCallback: Open = async (url) => {
-  const tx = mysql2.createConnection(url)
-  const run = (sql: string) => tx.promise().query(sql)
-  return {
-    name: 'a mysql2 callback connection',
-    async begin() {
-      await run('BEGIN')
-      return { tx, write: () => run(INSERT), end: (how) => run(how) }
-    },
-    close: async () => tx.destroy(),
-  }
-}
-
-const openHandle: Open = async (url) => {
-  const { DatabaseSync } = (process.getBuiltinModule('node:sqlite' as never) ??
-    createRequire(import.meta.url)('@photostructure/sqlite')) as { DatabaseSync: new (path: string) => SqliteHandle }
-  const tx = new DatabaseSync(url.slice('sqlite:'.length))
-  tx.exec('PRAGMA busy_timeout = 5000')
-  return {
-    name: 'a node:sqlite handle',
-    async begin() {
-      tx.exec('BEGIN IMMEDIATE')
-      return { tx, write: async () => tx.exec(INSERT), end: async (how) => tx.exec(how) }
-    },
-    close: async () => tx.close(),
-  }
-}
-
-const HOSTS: Readonly<Record<string, readonly Open[]>> = {
-  postgres: [openPg, openKysely],
-  mysql: [openMysqlPromise, openMysqlCallback],
-  sqlite: [openHandle],
-}
+import { codeOf, openGate, openOwnGate, type TestGate, until } from '../support/gate.ts'
+import { findBetterSqlite3, HOSTS, type Host } from './hosts.ts'
 
 describe.each(availableEngines)('an event in the transaction of the application on $name', (engine) => {
   let on: TestGate
@@ -164,10 +64,75 @@ describe.each(availableEngines)('an event in the transaction of the application 
     expect(await on.gate.log.find(id)).toMatchObject({ ip: '203.0.113.9', requestId: 'r-1' })
   })
 
+  const refusal = (tx: unknown) => codeOf(on.gate.log.append({ type: 'app.export' }, { tx: tx as object }))
+
   test('takes nothing that is not a connection of this engine', async () => {
     const foreign = engine.name === 'postgres' ? { exec() {}, prepare() {} } : { query() {}, getTypeParser() {} }
-    for (const tx of [{}, on.gate, foreign]) {
-      expect(await codeOf(on.gate.log.append({ type: 'app.export' }, { tx }))).toBe('ERR_TRANSACTION_UNKNOWN')
+    const before = await events()
+    for (const tx of [{}, on.gate, foreign, undefined, null, 'BEGIN', 7, [], Promise.resolve()]) {
+      expect(await refusal(tx)).toBe('ERR_TRANSACTION_UNKNOWN')
+    }
+    expect(await events()).toBe(before)
+  })
+
+  test('takes no connection outside a transaction, before or after it', async () => {
+    const before = await events()
+    for (const host of hosts) {
+      if (host.connection !== undefined)
+        expect(await refusal(host.connection), host.name).toBe('ERR_TRANSACTION_UNKNOWN')
+      const { tx, write, end } = await host.begin()
+      await write()
+      await end('commit')
+      expect(await refusal(tx), host.name).toBe('ERR_TRANSACTION_UNKNOWN')
+    }
+    expect(await events()).toBe(before)
+  })
+
+  test('takes no transaction of another database', async () => {
+    const other = await openOwnGate(engine)
+    await other.direct.kysely.schema.createTable('app_order').addColumn('name', 'varchar(20)').execute()
+    for (const open of HOSTS[engine.name]!) {
+      const host = await open(other.database.url)
+      const { tx, write, end } = await host.begin()
+      await write()
+      expect(await refusal(tx), host.name).toBe('ERR_TRANSACTION_UNKNOWN')
+      // The transaction is what it was.
+      await end('commit')
+      await host.close()
+    }
+    expect(await other.events()).toEqual((await other.events()).filter(({ type }) => !type.startsWith('app.')))
+  })
+
+  test('leaves the transaction as it was when the event is wrong', async () => {
+    for (const host of hosts) {
+      const before = { orders: await orders(), events: await events() }
+      const { tx, write, end } = await host.begin()
+      await write()
+      expect(await codeOf(on.gate.log.append({ type: 'app.x' }, { tx, ip: 'x' }))).toBe('no error')
+      expect(await codeOf(on.gate.log.append({ type: 'app.UPPER' as never }, { tx }))).toBe('ERR_EVENT_INVALID')
+      expect(await codeOf(on.gate.log.append({ type: 'app.x', data: { a: 1.5 } }, { tx }))).toBe('ERR_EVENT_INVALID')
+      await end('commit')
+      expect({ orders: await orders(), events: await events() }, host.name).toEqual({
+        orders: before.orders + 1,
+        events: before.events + 1,
+      })
     }
   })
+
+  test('takes several at once, one after the other', async () => {
+    for (const host of hosts) {
+      const before = await events()
+      const { tx, end } = await host.begin()
+      await Promise.all(Array.from({ length: 5 }, () => on.gate.log.append({ type: 'app.x' }, { tx })))
+      await end('commit')
+      expect(await events(), host.name).toBe(before + 5)
+    }
+  })
+})
+
+test('better-sqlite3 is there', (context) => {
+  if (findBetterSqlite3() !== null) return
+  const how = 'npm ci --prefix test/host-drivers (it compiles for a minute)'
+  if (process.env.CI === 'true') throw new Error(how)
+  context.skip(`better-sqlite3 is not there: ${how}`)
 })

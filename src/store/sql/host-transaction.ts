@@ -19,7 +19,8 @@ export function createHostTransactions(database: OpenDatabase, databaseId: strin
   const turns = new WeakMap<object, Promise<unknown>>()
 
   async function underSavepoint<T>(db: Kysely<Tables>, work: (db: Kysely<Tables>) => Promise<T>): Promise<T> {
-    const run = (statement: string) => db.executeQuery(CompiledQuery.raw(statement))
+    // A transaction of Kysely's that has ended throws at once.
+    const run = async (statement: string) => db.executeQuery(CompiledQuery.raw(statement))
     await requireOpenTransaction(run, engine)
     await run('savepoint gatebook').catch((cause: unknown) => {
       throw unknown('the connection is in no usable transaction', cause)
