@@ -102,11 +102,7 @@ async function insertRows(tx: Transaction, rows: readonly NewRow[], now: number)
 async function findLookalikes(tx: Transaction, rows: readonly NewRow[]): Promise<ReadonlySet<string>> {
   const seen = new Set<string>()
   for (const chunk of chunks([...new Set(rows.map(({ skeleton }) => skeleton))])) {
-    const found = await tx.db
-      .selectFrom('gatebook_user')
-      .select('skeleton')
-      .where('skeleton', 'in', chunk)
-      .execute()
+    const found = await tx.db.selectFrom('gatebook_user').select('skeleton').where('skeleton', 'in', chunk).execute()
     for (const { skeleton } of found) if (skeleton !== null) seen.add(skeleton)
   }
   const lookalikes = new Set<string>()
