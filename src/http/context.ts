@@ -11,8 +11,8 @@ export type ContextReader = (headers: Headers, connection?: Connection) => HttpC
 
 /** A request id from outside stands in logs and answers, so only plain ones are taken over, and none that looks like ours. */
 const REQUEST_ID = /^(?!req_)[A-Za-z0-9._-]{1,64}$/
-/** What a mail is written in; a longer header is not one that a browser sends. */
-const LANGUAGE = /^[A-Za-z0-9,;=.*\- ]{1,200}$/
+/** What a mail is written in; a longer header is not one that a browser sends, and `*` says nothing. */
+const LANGUAGE = /^(?!\*$)[A-Za-z0-9,;=.*\- ]{1,200}$/
 /** W3C Trace Context: version, trace id, parent id, flags. */
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/
 
