@@ -49,7 +49,7 @@ describe.each(availableEngines)('on $name', (engine) => {
     expect(list.stdout).toMatch(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0[12]:00\n$/)
     const [listed] = parseLines((await at.gatebook(['user', 'list', '--json'])).stdout)
     const shown = JSON.parse((await at.gatebook(['user', 'show', ANNA, '--json'])).stdout)
-    expect(shown).toEqual({ ...listed, live_sessions: 0 })
+    expect(shown).toEqual({ ...listed, live_sessions: 0, lookalikes: [] })
     expect((await at.gatebook(['user', 'show', String(listed?.id)])).stdout).toContain(
       'identifier     anna@example.org',
     )
