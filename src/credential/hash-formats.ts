@@ -27,10 +27,12 @@ export const HASH_READERS: readonly HashReader[] = [
 
 /** The column that hashes are kept in. */
 export const HASH_MAX = 512
+const PRINTABLE = /^[!-~]+$/
 
 /** What a stored hash is, or null when it is none that can be verified. */
 export function readHash(stored: string): (ReadHash & { readonly format: string }) | null {
-  if (stored.length > HASH_MAX) return null
+  // The column is ASCII: on MySQL one salt beyond it would fail the whole batch.
+  if (stored.length > HASH_MAX || !PRINTABLE.test(stored)) return null
   for (const { format, read } of HASH_READERS) {
     const hash = read(stored)
     if (hash !== null) return { format, weak: hash.weak, verify: hash.verify }

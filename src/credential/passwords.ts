@@ -65,7 +65,8 @@ export function createPasswords(settings: Settings): Passwords {
       const acceptable = policy.isAcceptableForVerification(password)
       const typed = acceptable ? policy.normalize(password) : ''
       const matches = await slot.run(() => verifyStored(passwordHash ?? dummyHash, typed, acceptable ? password : ''))
-      return matches && acceptable && passwordHash !== null
+      // A system that let people have no password at all does not open a door here.
+      return matches && acceptable && passwordHash !== null && password !== ''
     },
     async rehash(passwordHash, password) {
       if (!hasher.needsRehash(passwordHash) || queue.stats().waiting > 0) return null

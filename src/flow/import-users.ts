@@ -12,6 +12,8 @@ import type { ImportedUser, ImportOptions, ImportRefusal, ImportReport, RequestC
 import { readHash } from '../credential/hash-formats.ts'
 import { type ErrorCode, isGatebookError } from '../errors.ts'
 import { chunks } from '../store/chunks.ts'
+import { createTableGrowth } from '../store/table-growth.ts'
+import type { Tables } from '../store/tables.ts'
 import { normalizeIdentifier } from '../user/identifier.ts'
 import { parseRole } from '../user/role.ts'
 import { generateId } from '../util/id.ts'
@@ -22,6 +24,15 @@ import type { FlowParts } from './parts.ts'
 const BATCH = 128
 /** How often a batch is tried when somebody else makes one of its users meanwhile. */
 const TRIES = 5
+
+const GROWING_TABLES: readonly (keyof Tables)[] = [
+  'gatebook_user',
+  'gatebook_subject',
+  'gatebook_credential',
+  'gatebook_role',
+  'gatebook_event',
+  'gatebook_entry',
+]
 
 interface Row {
   readonly place: number
@@ -40,6 +51,8 @@ export async function importUsers(
     options.onRefused?.({ row: place, code, detail } satisfies ImportRefusal)
   }
   const run = { startedAt: parts.settings.clock.now(), dryRun: options.dryRun === true }
+
+  const growth = createTableGrowth(parts.store, GROWING_TABLES)
 
   async function finish(batch: readonly Row[]): Promise<void> {
     const begun = performance.now()
@@ -64,6 +77,8 @@ export async function importUsers(
         if (attempt >= TRIES || !parts.store.traits.isUniqueViolation(error)) throw error
       }
     }
+    // Those that are there already may have come as suddenly, in a run that was killed.
+    if (!run.dryRun) await growth.reach(tally.imported + tally.present)
     options.onProgress?.({ ...tally })
     if (!run.dryRun) await sleep(performance.now() - begun)
   }
@@ -88,7 +103,7 @@ function check(given: ImportedUser): CheckedUser | { readonly code: ErrorCode; r
   const { identifier, passwordHash, roles = [], createdAt, disabled = false, confirmed = false } = given
   if (typeof identifier !== 'string') return { code: 'ERR_ROW_MALFORMED', detail: 'identifier must be a text' }
   if (typeof passwordHash !== 'string') return { code: 'ERR_ROW_MALFORMED', detail: 'password_hash must be a text' }
-  if (createdAt !== undefined && (!Number.isSafeInteger(createdAt) || createdAt < 0 || createdAt > LATEST)) {
+  if (createdAt !== undefined && (!Number.isSafeInteger(createdAt) || createdAt < EARLIEST || createdAt > LATEST)) {
     return { code: 'ERR_ROW_MALFORMED', detail: 'created_at must be an instant in epoch milliseconds or ISO 8601' }
   }
   if (!Array.isArray(roles) || roles.length > 64) {
@@ -114,6 +129,8 @@ function check(given: ImportedUser): CheckedUser | { readonly code: ErrorCode; r
   }
 }
 
+/** In milliseconds this is 1973; a smaller number is a count of seconds. */
+const EARLIEST = 100_000_000_000
 /** The end of the year 9999, which every engine's native time can still tell. */
 const LATEST = 253_402_300_799_999
 

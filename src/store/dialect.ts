@@ -37,6 +37,11 @@ export interface DialectTraits {
   readonly conflictClause: 'on-conflict' | 'on-duplicate-key'
   /** `with a as (insert …), b as (insert …) select …` is one statement: all of it sees what was there before. */
   readonly insertsInWith: boolean
+  /**
+   * Statements that are prepared once keep the plan that was right for small tables. After many rows were added at once, the
+   * planner has to be told how large these tables are. Null where the engine finds out by itself.
+   */
+  readonly analyze: ((tables: readonly string[]) => string) | null
   /** The transaction was rolled back by the engine (deadlock, serialisation, busy) and can be run again. */
   isRetryable(error: unknown): boolean
   isUniqueViolation(error: unknown): boolean

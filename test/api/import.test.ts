@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ImportedUser, ImportRefusal } from '../../src/api.ts'
 import { expectAgreement } from '../contract/agreement.ts'
-import { availableEngines } from '../support/engines.ts'
+import { queryPostgres } from '../support/engine.ts'
+import { availableEngines, findEngine } from '../support/engines.ts'
 import { codeOf, openGate, openOwnGate, scenario, type TestGate } from '../support/gate.ts'
 
 const BY_CLI = { actor: { kind: 'system', id: 'cli' } } as const
@@ -30,6 +31,22 @@ describe.each(availableEngines)('import on $name', (engine) => {
     on.clock.advance(1000)
     return { report, refused }
   }
+
+  test('opens no door for an empty password, whatever was imported', async () => {
+    const { identifier } = on.person()
+    await bring([{ identifier, passwordHash: await hashOf('') }])
+    expect(await codeOf(on.gate.login({ identifier, password: '' }))).toBe('ERR_LOGIN_REFUSED')
+  })
+
+  test('refuses a hash that the column cannot hold, and an age in seconds, without losing the others', async () => {
+    const { identifier } = on.person()
+    const { report, refused } = await bring([
+      { identifier: 'salted', passwordHash: werkzeug.replace('saltsalt', 'sältsalt') },
+      { identifier: 'seconds', passwordHash: werkzeug, createdAt: 1_556_668_800 },
+      { identifier, passwordHash: werkzeug },
+    ])
+    expect([report.imported, refused.map(({ code }) => code)]).toEqual([1, ['ERR_HASH_UNKNOWN', 'ERR_ROW_MALFORMED']])
+  })
 
   test('makes users who log in with their old password, which is hashed anew', async () => {
     const anna = on.person('anna')
@@ -221,4 +238,19 @@ describe.each(availableEngines)('import on $name', (engine) => {
       { ...imported, subject: ids[1]!, data: { hash: 'pbkdf2-werkzeug', confusable: true } },
     ])
   })
+})
+
+const postgres = findEngine('postgres')
+
+// Statements that were prepared for an empty table would go through all of it.
+test.skipIf(postgres === null)('tells the planner of PostgreSQL how large the tables have become', async () => {
+  const own = await openOwnGate(postgres!)
+  const passwordHash = await hashOf('x')
+  const rows = Array.from({ length: 1300 }, (_, place) => ({ identifier: `user-${place}`, passwordHash }))
+  await own.gate.users.import(rows)
+  const [table] = await queryPostgres(
+    own.database.url,
+    "SELECT reltuples FROM pg_class WHERE relname = 'gatebook_user'",
+  )
+  expect(Number(table!.reltuples)).toBeGreaterThanOrEqual(1000)
 })

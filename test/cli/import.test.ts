@@ -126,13 +126,33 @@ describe('gatebook user import', () => {
   test.each([
     ['names no identifier', 'name,password_hash\nanna,x\n', 'one of them must be identifier'],
     ['has a column twice', 'identifier,password_hash,identifier\nanna,x,y\n', 'The column identifier comes twice'],
-    ['has a quote that does not end', `identifier,password_hash\n"anna,${HASH}\n`, 'quote is not closed'],
-    ['is not UTF-8', Buffer.from([0x69, 0xff, 0x0a]), 'not UTF-8'],
+    ['has a first line that is not UTF-8', Buffer.from([0x69, 0xff, 0x0a]), 'must name the columns'],
+    ['has a hash where names belong', `identifier,${HASH},${HASH}\n`, 'The column comes twice'],
   ])('stops at CSV that %s', async (_, content, problem) => {
     const file = write('users.csv', content)
     const done = await run(['user', 'import', file], { folder })
     expect(done).toMatchObject({ status: 1, stdout: '', stderr: expect.stringContaining(problem) })
     expect(done.stderr).not.toContain(HASH)
+  })
+
+  test('loses one line of CSV for one broken line, and reads the rest', async () => {
+    const content = Buffer.concat([
+      Buffer.from(`identifier,password_hash\nfirst,${HASH}\n"open,${HASH}\n`),
+      Buffer.from([0xff, 0x2c, 0x78, 0x0a]),
+      Buffer.from(`${'x'.repeat(70_000)},x\nlast,${HASH}\n`),
+    ])
+    const done = await run(['user', 'import', write('users.csv', content), '--json'], { folder })
+    expect(done).toMatchObject({ status: 1, stdout: expect.stringContaining('"imported":2') })
+    expect(parseLines(done.stderr).map(({ line }) => line)).toEqual([3, 4, 5])
+    expect(done.stderr).not.toContain(HASH)
+  })
+
+  test('never shows a hash that stands in the place of a name', async () => {
+    const done = await run(['user', 'import', write('users.jsonl', lines({ identifier: 'x', [HASH]: 'y' }))], {
+      folder,
+    })
+    expect(done.stderr).toContain('there is no member')
+    expect(done.stderr).not.toContain(HASH.slice(0, 20))
   })
 
   test('takes the parameters of a Firebase project from a file', async () => {

@@ -180,6 +180,31 @@ describe('what cannot be read', () => {
   })
 })
 
+test('Keycloak, with Argon2 as it makes it from version 24 on', async () => {
+  // printf geheim | argon2 gatebook-salt-01 -id -k 7168 -t 5 -p 1 -l 32
+  const parts = {
+    format: 'keycloak',
+    algorithm: 'argon2',
+    iterations: 5,
+    hash: 'Sy//ZBKs9Fn4xYyR9g7KTMaDA9JDEfvFs6g/LjHMXPM=',
+    salt: Buffer.from('gatebook-salt-01').toString('base64'),
+  } as const
+  const hash = readHash(composeHash({ ...parts, memory: 7168, parallelism: 1 }))!
+  expect([hash.format, await hash.verify('geheim'), await hash.verify('Geheim')]).toEqual(['argon2', true, false])
+  expect(() => composeHash(parts)).toThrow()
+})
+
+test('phpass as passlib makes it by default, with 2^19 rounds', async () => {
+  expect(readHash('$P$Hh/DNWgh/tSInmnfmYhnQT2fSTwouM/')?.format).toBe('phpass')
+})
+
+test.each(['pbkdf2_sha256$1000$sält$', 'scrypt$16384$sält$8$1$', 'sha1$sält$'])(
+  'a salt beyond ASCII does not fit into the column: %s',
+  (start) => {
+    expect(readHash(`${start}${start.startsWith('sha1') ? '0'.repeat(40) : `${'A'.repeat(43)}=`}`)).toBeNull()
+  },
+)
+
 test('the long ones give way to others', async () => {
   const read = readHash('$P$GxUABcHmpk/v.ARatkKwaYBSgAjzCp.')!
   let turns = 0

@@ -21,6 +21,8 @@ const MEMBERS = new Set([
   'salt',
   'algorithm',
   'iterations',
+  'memory',
+  'parallelism',
 ])
 
 /** The members of a row as a user. Throws GatebookError, whose detail names the member and never its value. */
@@ -29,7 +31,8 @@ export function toImportedUser(
   firebase: FirebaseParameters | null,
 ): ImportedUser {
   const unknown = Object.keys(members).find((name) => !MEMBERS.has(name))
-  if (unknown !== undefined) throw wrong(`there is no member ${JSON.stringify(unknown.slice(0, 40))}`)
+  if (unknown !== undefined)
+    throw wrong(`there is no member${isTellable(unknown) ? ` "${unknown}"` : ' of such a name'}`)
   const createdAt = readInstant(members.created_at)
   return {
     identifier: readText(members, 'identifier'),
@@ -56,6 +59,8 @@ function readHashOf(members: Readonly<Record<string, unknown>>, firebase: Fireba
         salt: readText(members, 'salt'),
         algorithm: readText(members, 'algorithm'),
         iterations: Number(members.iterations),
+        ...(members.memory != null && { memory: Number(members.memory) }),
+        ...(members.parallelism != null && { parallelism: Number(members.parallelism) }),
       })
     default:
       throw wrong('hash_format must be firebase, keycloak or absent')
@@ -96,6 +101,11 @@ function readInstant(value: unknown): number | undefined {
   const at = zoned ? Date.parse(text.replace(' ', 'T')) : Number.NaN
   if (Number.isNaN(at)) throw wrong('created_at must be epoch milliseconds, or ISO 8601 with a zone')
   return at
+}
+
+/** Whether it can be a name: in a file without names a hash may stand in its place. */
+export function isTellable(name: string): boolean {
+  return /^[a-z][a-z_]{0,30}$/i.test(name)
 }
 
 function wrong(detail: string): GatebookError {

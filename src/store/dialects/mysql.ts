@@ -147,6 +147,7 @@ const traits: DialectTraits = {
   queued: true,
   conflictClause: 'on-duplicate-key',
   insertsInWith: false,
+  analyze: null,
   isRetryable: (error) => RETRYABLE.has(numberOf(error)),
   isUniqueViolation: (error) => numberOf(error) === 1062,
   isConnectionLost: (error) => LOST.test(codeOf(error)) || isClosed(error),

@@ -144,6 +144,7 @@ const traits: DialectTraits = {
   queued: true,
   conflictClause: 'on-conflict',
   insertsInWith: true,
+  analyze: (tables) => `analyze ${tables.join(', ')}`,
   isRetryable: (error) => ['40001', '40P01'].includes(codeOf(error)),
   isUniqueViolation: (error) => codeOf(error) === '23505',
   isConnectionLost: (error) =>

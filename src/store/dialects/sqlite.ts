@@ -105,6 +105,7 @@ const traits: DialectTraits = {
   queued: false,
   conflictClause: 'on-conflict',
   insertsInWith: false,
+  analyze: null,
   // The driver has waited for the other writer already.
   isRetryable: () => false,
   isUniqueViolation: (error) => /UNIQUE constraint failed|PRIMARY KEY constraint/i.test(messageOf(error)),
