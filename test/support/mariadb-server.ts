@@ -70,6 +70,8 @@ export async function startPrivateMariadb(command: string, where?: string): Prom
     const home = await makeOwnedFolder(join(folder, 'server'), account)
     const data = join(home, 'data')
     await makeOwnedFolder(data, account)
+    // At its start a server deletes every #sql file in its folder for temporary tables, those of another server too.
+    const temporary = await makeOwnedFolder(join(home, 'tmp'), account)
     const user = account.name ? [`--user=${account.name}`] : []
     const isMariadb = (await run(command, ['--version'])).stdout.includes('MariaDB')
     if (isMariadb) {
@@ -79,10 +81,18 @@ export async function startPrivateMariadb(command: string, where?: string): Prom
         '--no-defaults',
         ...user,
         `--datadir=${data}`,
+        `--tmpdir=${temporary}`,
         '--auth-root-authentication-method=normal',
         '--skip-test-db',
       ])
-    } else await run(command, ['--no-defaults', ...user, `--datadir=${data}`, '--initialize-insecure'])
+    } else
+      await run(command, [
+        '--no-defaults',
+        ...user,
+        `--datadir=${data}`,
+        `--tmpdir=${temporary}`,
+        '--initialize-insecure',
+      ])
 
     const port = await findFreePort()
     const logFile = join(folder, 'mysql.log')
@@ -96,6 +106,7 @@ export async function startPrivateMariadb(command: string, where?: string): Prom
         '--bind-address=127.0.0.1',
         `--socket=${join(home, 'socket')}`,
         `--pid-file=${join(home, 'pid')}`,
+        `--tmpdir=${temporary}`,
         '--max-connections=200',
         '--skip-log-bin',
         // 2 writes at every commit and leaves the flush to the system: safe against a killed process, not a power cut.
