@@ -57,6 +57,9 @@ export type ErrorCode =
   | 'ERR_CURSOR_INVALID'
   | 'ERR_NOT_FOUND'
   | 'ERR_METHOD'
+  | 'ERR_REQUEST_MALFORMED'
+  | 'ERR_REQUEST_TIMEOUT'
+  | 'ERR_HEADERS_TOO_LARGE'
   | 'ERR_UNAVAILABLE'
   | 'ERR_DATABASE_FULL'
   | 'ERR_INTERNAL'
@@ -155,6 +158,9 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ERR_CURSOR_INVALID: { status: 422, message: 'The cursor is not valid. Start again without it.' },
   ERR_NOT_FOUND: { status: 404, message: 'There is nothing at this address.' },
   ERR_METHOD: { status: 405, message: 'This method is not offered here.' },
+  ERR_REQUEST_MALFORMED: { status: 400, message: 'This is not a valid HTTP request.' },
+  ERR_REQUEST_TIMEOUT: { status: 408, message: 'The request did not arrive in time.' },
+  ERR_HEADERS_TOO_LARGE: { status: 431, message: 'The headers of the request are too large.' },
   ERR_UNAVAILABLE: { status: 503, message: 'The database does not answer. Try again shortly.' },
   ERR_DATABASE_FULL: { status: 503, message: 'The database has no space left. Try again later.' },
   ERR_INTERNAL: { status: 500, message: 'Something went wrong on the server.' },

@@ -27,19 +27,25 @@ export function createListener(options: ListenerOptions): RequestListener {
     writeAccessLine(request, response, diagnostics)
     if (draining()) response.shouldKeepAlive = false
     const gatebook = gate()
-    const refused = gatebook === null || (draining() && pathOf(request) === readyPath)
-    if (refused) refuse(request, response).catch(() => response.destroy())
+    const absent = gatebook === null || (draining() && pathOf(request) === readyPath)
+    if (!hasOneHost(request)) refuse(request, response, new GatebookError('ERR_REQUEST_MALFORMED'))
+    else if (absent) refuse(request, response, new GatebookError('ERR_UNAVAILABLE', { retryAfterSeconds: 1 }))
     else toNodeHandler(gatebook)(request, response)
   }
 }
 
+/** RFC 9112 §3.2: anything else is answered 400. Nothing is read out of it, since the client chooses it. */
+function hasOneHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
+  const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length
+  return hosts === 1 || (hosts === 0 && httpVersion === '1.0')
+}
+
 const answering = createAnswering('')
 
-/** What the API would answer, for the moments when there is none. */
-async function refuse(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const error = new GatebookError('ERR_UNAVAILABLE', { retryAfterSeconds: 1 })
+/** What the API would answer, where it is not asked. */
+function refuse(request: IncomingMessage, response: ServerResponse, error: GatebookError): void {
   const problem = { requestId: generateId('request', Date.now()), authorized: false }
-  await sendResponse(request, response, answering.refuse(error, problem))
+  sendResponse(request, response, answering.refuse(error, problem)).catch(() => response.destroy())
 }
 
 function writeAccessLine(request: IncomingMessage, response: ServerResponse, diagnostics: Diagnostics): void {

@@ -12,6 +12,7 @@ import { FINDINGS } from './findings.ts'
 import { createListener } from './listener.ts'
 import type { Mailer } from './mailer.ts'
 import { createSenders } from './senders.ts'
+import { answerUnreadable } from './unreadable-request.ts'
 
 /** A client that sends slowly or nothing must not hold a connection for long; nothing here has a large body. */
 const LIMITS = {
@@ -22,6 +23,8 @@ const LIMITS = {
   keepAliveTimeout: 65_000,
   /** How often the two request limits are enforced; node's own 30 s would make 10 s mean 40. */
   connectionsCheckingInterval: 2_000,
+  /** Looked at by the listener, whose answer has a code. */
+  requireHostHeader: false,
 }
 
 /** What the server itself has just been stopped by, or is busy with: not looked at a second time while it starts. */
@@ -60,8 +63,11 @@ export async function startServer(
       underWay,
     }),
   )
+  // RFC 9110 §10.1.1 lets an unknown expectation be ignored.
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response))
   // Node drops what is beyond 2,000 headers, and a proxy appends its own at the end; the size is bounded anyway.
   server.maxHeadersCount = 0
+  answerUnreadable(server, { underWay, diagnostics })
   const port = await listen(server, config)
   const issuer = (config.issuer.value as string | null) ?? `http://localhost:${port}`
   const options = {

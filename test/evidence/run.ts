@@ -13,6 +13,7 @@ import { benchOverload, formatOverloadFigures, type OverloadFigures } from '../.
 import { benchUnknownUser, formatUnknownUserFigures, type UnknownUserFigures } from '../../bench/unknown-user.ts'
 import { type KillReport, runKills } from '../fault/kill-rounds.ts'
 import { type CutReport, runCut } from '../fault/network-cuts.ts'
+import { type HostileReport, runHostile } from '../hostile/run.ts'
 import { type Engine, openEngine } from '../support/engine.ts'
 import { findEngines } from '../support/find-engines.ts'
 
@@ -27,6 +28,7 @@ const UNKNOWN_USER = [
 ] as const
 const LOGIN = { clients: [8, 16], hashConcurrency: ['default'], cycles: 5, windowMilliseconds: 4000 } as const
 const CUT_ROUNDS = 3
+const HOSTILE_REQUESTS = 10_000
 const IMPORTED = 100_000
 const IMPORT_BAR = 300
 const OVERLOAD_BAR = 3
@@ -51,6 +53,40 @@ const PARTS: Readonly<Record<string, (engines: readonly Engine[]) => Promise<Sec
   overload: reportOverload,
   cuts: reportCuts,
   import: reportImports,
+  hostile: reportHostile,
+}
+
+async function reportHostile(engines: readonly Engine[]): Promise<Section[]> {
+  const reports: [string, HostileReport][] = []
+  for (const engine of engines) {
+    // An odd seed asks for confirmed registration, an even one for open.
+    const half = (seed: number) => runHostile(engine, { requests: HOSTILE_REQUESTS / 2, seed, slow: seed % 2 === 0 })
+    const seed = 2 * Math.floor(Date.now() / 2000)
+    reports.push([`${engine.name}, seed ${seed}`, await announced(`hostile, ${engine.name}`, half(seed))])
+    reports.push([`${engine.name}, seed ${seed + 1}`, await announced(`hostile, ${engine.name}`, half(seed + 1))])
+  }
+  const rows = reports.map(([name, r]) => {
+    const counts = [...r.answers].sort(([, a], [, b]) => b - a).map(([answer, count]) => `${answer}: ${count}`)
+    return `| ${name} | ${r.requests} | ${r.events} | ${r.diagnosticLines} | ${r.mails} | ${counts.join(', ')} | ${r.problems.length} |`
+  })
+  const problems = reports.flatMap(([name, { problems }]) => problems.map((problem) => `- ${name}: ${problem}`))
+  return [
+    {
+      title: 'Hostile input',
+      bar: '10,000 generated requests per engine: no 5xx, a code each, nothing stored beyond its cap, no secret in any line.',
+      verdicts: reports.map(([name, { problems }]) => `${name} ${problems.length === 0 ? 'holds' : 'MISSED'}`),
+      missed: problems.length > 0,
+      body: [
+        'Generated from the OpenAPI document of the running server and sent over raw sockets. The seed repeats them. Every',
+        'answer, every text in every table, every diagnostics line (at level debug) and every mail is looked at afterwards.',
+        '',
+        '| engine | requests | events | diagnostics lines | mails | answers | problems |',
+        '| --- | --- | --- | --- | --- | --- | --- |',
+        ...rows,
+        ...(problems.length > 0 ? ['', ...problems] : []),
+      ].join('\n'),
+    },
+  ]
 }
 
 async function reportKills(engines: readonly Engine[]): Promise<Section[]> {

@@ -13,6 +13,8 @@ const PROGRAM = existsSync(BUILT) ? [BUILT] : ['--import', 'tsx', join(ROOT, 'sr
 export interface ServerProcess {
   readonly url: string
   readonly pid: number
+  /** Everything it has written to the standard error so far: its diagnostics. */
+  diagnostics(): string
   /** Null while it runs. */
   exitCode(): number | null
   /** SIGKILL: nothing in the process gets to know of it. */
@@ -30,12 +32,16 @@ export async function startServerProcess(settings: Readonly<Record<string, strin
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = once(child, 'exit')
+  const written: Buffer[] = []
+  child.stderr.on('data', (part: Buffer) => written.push(part))
+  const diagnostics = () => Buffer.concat(written).toString()
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     child.kill(signal)
     await exited
   }
   return {
-    url: await readUrl(child),
+    url: await readUrl(child, diagnostics),
+    diagnostics,
     pid: child.pid!,
     exitCode: () => child.exitCode,
     kill: () => end('SIGKILL'),
@@ -43,13 +49,9 @@ export async function startServerProcess(settings: Readonly<Record<string, strin
   }
 }
 
-function readUrl(child: ChildProcess): Promise<string> {
+function readUrl(child: ChildProcess, diagnostics: () => string): Promise<string> {
   return new Promise((resolve, reject) => {
     let out = ''
-    let errors = ''
-    child.stderr?.on('data', (part: Buffer) => {
-      errors += part
-    })
     child.stdout?.on('data', (part: Buffer) => {
       out += part
       try {
@@ -60,7 +62,7 @@ function readUrl(child: ChildProcess): Promise<string> {
     })
     child.on('error', reject)
     child.on('exit', (code, signal) =>
-      reject(new Error(`the server ended (${code ?? signal}) before it listened: ${errors}`)),
+      reject(new Error(`the server ended (${code ?? signal}) before it listened: ${diagnostics()}`)),
     )
   })
 }

@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type ServerProcess, startServerProcess } from '../fault/server-process.ts'
+import { exchange, type RawAnswer } from '../hostile/exchange.ts'
+
+let server: ServerProcess
+
+beforeAll(async () => {
+  server = await startServerProcess({
+    GATEBOOK_DATABASE: 'sqlite::memory:',
+    GATEBOOK_SECRET: 'a secret of this test that is long enough for it',
+    GATEBOOK_DIAGNOSTICS_LEVEL: 'silent',
+  })
+})
+
+afterAll(() => server.stop())
+
+async function send(text: string, answers = 1): Promise<RawAnswer[]> {
+  const parts = [Buffer.from(text, 'latin1')]
+  const port = Number(new URL(server.url).port)
+  return exchange(port, { label: '', parts, pauseMilliseconds: 0, answers, methods: [] })
+}
+
+const HOST = 'Host: localhost\r\n'
+const HEALTH = `GET /healthz HTTP/1.1\r\n${HOST}\r\n`
+
+test.each([
+  ['no HTTP at all', 'hello\r\n\r\n', 400, 'ERR_REQUEST_MALFORMED'],
+  ['no Host', 'GET /healthz HTTP/1.1\r\n\r\n', 400, 'ERR_REQUEST_MALFORMED'],
+  ['two Hosts', `GET /healthz HTTP/1.1\r\n${HOST}${HOST}\r\n`, 400, 'ERR_REQUEST_MALFORMED'],
+  [
+    'both framings',
+    `POST /auth/login HTTP/1.1\r\n${HOST}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}`,
+    400,
+    'ERR_REQUEST_MALFORMED',
+  ],
+  ['large headers', `GET /healthz HTTP/1.1\r\n${HOST}X: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'ERR_HEADERS_TOO_LARGE'],
+  [
+    'a body that ends too early',
+    `POST /auth/login HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\nzz\r\n`,
+    400,
+    'ERR_REQUEST_MALFORMED',
+  ],
+  ['a tunnel', `CONNECT localhost:22 HTTP/1.1\r\n${HOST}\r\n`, 405, 'ERR_METHOD'],
+])('%s is answered with a problem document, once, and hung up on', async (_, text, status, code) => {
+  const answers = await send(text)
+  expect(answers).toHaveLength(1)
+  const { headers, body } = answers[0]!
+  expect(answers[0]).toMatchObject({ status })
+  expect(JSON.parse(body)).toMatchObject({ status, code, request_id: headers.get('x-request-id') })
+  expect(headers.get('content-type')).toBe('application/problem+json')
+  expect(headers.get('cache-control')).toBe('no-store')
+})
+
+test('requests in front of a broken one get their own answers first', async () => {
+  const answers = await send(`${HEALTH}${HEALTH}hello\r\n\r\n`, 3)
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 400])
+})
+
+test('HTTP/1.0 may do without Host, and an expectation that nobody knows is ignored', async () => {
+  expect(await send('GET /healthz HTTP/1.0\r\n\r\n')).toMatchObject([{ status: 200 }])
+  expect(await send(`GET /healthz HTTP/1.1\r\n${HOST}Expect: wonders\r\n\r\n`)).toMatchObject([{ status: 200 }])
+})
