@@ -18,6 +18,8 @@ export interface Terminal {
   line(text: string): void
   /** Prints one value as JSON on one line. */
   json(value: unknown): void
+  /** Prints lines that end as RFC 4180 has it; nothing when there is none. */
+  csv(text: string): void
   /** A remark beside the result. */
   note(text: string): void
   /** How to get the next page, beside the result; nothing when this was the last one. */
@@ -42,6 +44,7 @@ export function createTerminal(
     width: stdout.isTTY === true ? stdout.columns || 80 : null,
     line: (text) => void stdout.write(`${text}\n`),
     json: (value) => void stdout.write(`${formatSafeJson(value)}\n`),
+    csv: (text) => void (text === '' || stdout.write(`${text}\r\n`)),
     note: (text) => void stderr.write(`${escapeUnsafe(text)}\n`),
     next: (cursor, json) => {
       if (cursor === null) return

@@ -1,23 +1,10 @@
-import { DatabaseSync } from '@photostructure/sqlite'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { queryMysql, queryPostgres } from '../support/engine.ts'
-import { availableEngines, type EngineName } from '../support/engines.ts'
+import { availableEngines } from '../support/engines.ts'
 import { ANNA, BY_CLI, createInstallation, type Installation, PASSWORD } from './installation.ts'
 import { parseLines } from './transcript.ts'
 
 // Each command is a process of its own, and the machine may have other things to do.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
-
-/** Past the program, as somebody with access to the tables could. */
-const EXECUTE: Record<EngineName, (url: string, sql: string) => Promise<unknown>> = {
-  async sqlite(url, sql) {
-    const database = new DatabaseSync(url.slice('sqlite:'.length))
-    database.exec(sql)
-    database.close()
-  },
-  postgres: queryPostgres,
-  mysql: queryMysql,
-}
 
 /** On each engine: what the database takes part in. The rest is in `administration.test.ts`, on one. */
 describe.each(availableEngines)('on $name', (engine) => {
@@ -110,28 +97,6 @@ describe.each(availableEngines)('on $name', (engine) => {
     const { status, stdout, stderr } = await tail.ended
     expect([status, stderr]).toEqual([0, ''])
     expect(parseLines(stdout)[0]).toMatchObject({ type: 'login.succeeded', outcome: 'success' })
-  })
-
-  test('what a stranger wrote is shown and not obeyed', async () => {
-    const agent = 'evil\u001b[2J\u001b]0;owned\u0007\u009b31m\u202etxt.exe'
-    await at.login(PASSWORD, 'stand-in for something hostile')
-    // Past the cleaning at the door, as an old version or somebody with the tables could have left it.
-    await EXECUTE[engine.name](
-      at.database.url,
-      `update gatebook_event set user_agent = '${agent}' where user_agent = 'stand-in for something hostile'`,
-    )
-    for (const args of [
-      ['log', 'tail'],
-      ['log', 'tail', '--json'],
-      ['log', 'search'],
-      ['session', 'list', ANNA],
-    ]) {
-      const { status, stdout } = await at.gatebook(args)
-      expect(status).toBe(0)
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: none of these may be there
-      expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/)
-      if (args[0] === 'log') expect(stdout).toContain('evil\\u001b[2J\\u001b]0;owned\\u0007\\u009b31m\\u202etxt.exe')
-    }
   })
 
   test('no password stands in what was said', async () => {

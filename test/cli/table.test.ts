@@ -11,6 +11,7 @@ function createRecorder(width: number | null): Terminal & { lines: string[] } {
     width,
     line: (text) => void lines.push(text),
     json: () => {},
+    csv: () => {},
     note: () => {},
     next: () => {},
     paint: (_colour, text) => text,

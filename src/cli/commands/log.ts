@@ -15,6 +15,7 @@ import {
   parseCount,
 } from '../command.ts'
 import { describeEvent, EVENT_COLUMNS } from '../event-columns.ts'
+import { formatCsv } from '../event-csv.ts'
 import { FILTER_FLAGS, type FilterFlags, parseEventFilter, TIME_FLAGS } from '../event-filter.ts'
 import { findUserId } from '../find-user.ts'
 import { printRows, printTable } from '../table.ts'
@@ -26,7 +27,9 @@ interface TailFlags extends CommonFlags, FilterFlags {
   readonly follow?: boolean
 }
 
-type SearchFlags = CommonFlags & FilterFlags & PageFlags
+interface SearchFlags extends CommonFlags, FilterFlags, PageFlags {
+  readonly csv?: boolean
+}
 
 export function defineLog(group: Command, context: CommandContext): void {
   const { terminal } = context
@@ -57,17 +60,21 @@ export function defineLog(group: Command, context: CommandContext): void {
   addFilterFlags(search, [...FILTER_FLAGS, ...TIME_FLAGS])
     .option('--from <time>')
     .option('--to <time>')
+    .option('--csv', 'print CSV for a spreadsheet; with --cursor, without the line of titles')
   addExample(
     addPageFlags(addCommonFlags(search)),
     'log search --since 24h --type login.failed',
     'log search --user anna@example.org --json',
   )
   search.action(async (flags: SearchFlags) => {
+    if (flags.json === true && flags.csv === true)
+      throw new GatebookError('ERR_USAGE', { detail: '--json or --csv, not both.' })
     const filter = parseEventFilter(flags, Date.now())
     const page = await withGatebook(context, flags, {}, async (gate) =>
       gate.log.read(await resolveUser(gate, filter), pageOptions(flags), CLI_CONTEXT),
     )
     if (flags.json === true) for (const event of page.items) terminal.json(toWireEvent(event))
+    else if (flags.csv === true) terminal.csv(formatCsv(page.items, flags.cursor === undefined))
     else if (page.items.length === 0) terminal.note('No event matches.')
     else printTable(terminal, EVENT_COLUMNS, page.items)
     terminal.next(page.next, flags.json === true)
