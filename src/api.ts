@@ -346,7 +346,7 @@ export interface Gatebook {
     revokeRole(userId: UserId | number, role: string, context?: RequestContext): Promise<void>
     /** Sets back the throttle of an account; returns how many counters there were. */
     unlock(identifier: string, context?: RequestContext): Promise<number>
-    /** Whether anybody has this role; for the first start. */
+    /** Whether anybody has this role; for the first start. Throws ERR_ROLE_INVALID. */
     anyoneHasRole(role: string): Promise<boolean>
     /** Others whose identifiers can be taken for the one of this user (Unicode UTS 39); at most 50. */
     lookalikes(userId: UserId): Promise<readonly User[]>

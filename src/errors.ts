@@ -60,6 +60,8 @@ export type ErrorCode =
   | 'ERR_REQUEST_MALFORMED'
   | 'ERR_REQUEST_TIMEOUT'
   | 'ERR_HEADERS_TOO_LARGE'
+  | 'ERR_ARGUMENT_INVALID'
+  | 'ERR_CLOSED'
   | 'ERR_UNAVAILABLE'
   | 'ERR_DATABASE_FULL'
   | 'ERR_INTERNAL'
@@ -161,6 +163,8 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ERR_REQUEST_MALFORMED: { status: 400, message: 'This is not a valid HTTP request.' },
   ERR_REQUEST_TIMEOUT: { status: 408, message: 'The request did not arrive in time.' },
   ERR_HEADERS_TOO_LARGE: { status: 431, message: 'The headers of the request are too large.' },
+  ERR_ARGUMENT_INVALID: { status: 422, message: 'A value does not have the documented type.' },
+  ERR_CLOSED: { status: 503, message: 'This server is shutting down.' },
   ERR_UNAVAILABLE: { status: 503, message: 'The database does not answer. Try again shortly.' },
   ERR_DATABASE_FULL: { status: 503, message: 'The database has no space left. Try again later.' },
   ERR_INTERNAL: { status: 500, message: 'Something went wrong on the server.' },

@@ -22,6 +22,7 @@ import { register } from './flow/register.ts'
 import { completePasswordReset, issuePasswordReset, requestPasswordReset } from './flow/reset-password.ts'
 import { startApplicationSession } from './flow/start-application-session.ts'
 import { unlock } from './flow/unlock.ts'
+import { createApiGuard } from './guard-api.ts'
 import { type ContextReader, createContextReader } from './http/context.ts'
 import { createCors } from './http/cors.ts'
 import type { HttpHandler } from './http/handler.ts'
@@ -163,7 +164,8 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
   let closed: Promise<void> | undefined
   let handler: HttpHandler | undefined
 
-  const gate: Gatebook = {
+  const guarding = createApiGuard()
+  const gate: Gatebook = guarding.guard({
     issuer: settings.issuer,
     async fetch(request, connection) {
       // Routing and validation are loaded with the first request: many a command, and many an application, has none.
@@ -196,7 +198,9 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
       revoke: (invitationId, context) => revokeInvitation(parts, invitationId, context),
     },
 
-    attempts: { begin: (input, context) => beginAttempt(parts, input, context) },
+    attempts: {
+      begin: async (input, context) => guarding.guard(await beginAttempt(parts, input, context), 'attempt.'),
+    },
 
     users: {
       create: (input, context) => createUser(parts, input, context),
@@ -234,7 +238,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
       search: (filter, page) => reader.search(filter, page),
       read: (filter, page, context) => readLog(parts, reader, filter, page, context),
       activity: async (userId, page) => reader.search({ user: parseUserId(userId) }, page),
-      tail: (tailOptions) => tailEvents(reader, tailOptions),
+      tail: (tailOptions) => tailEvents(reader, guarding.closing, tailOptions),
     },
 
     async ready() {
@@ -251,6 +255,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
 
     close() {
       closed ??= (async () => {
+        await guarding.close()
         await Promise.all(loops.map((loop) => loop.stop()))
         await parts.mails.close()
         await refusals.flush().catch(() => undefined)
@@ -261,7 +266,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
       })()
       return closed
     },
-  }
+  })
   return gate
 }
 

@@ -3,7 +3,12 @@ import { type ErrorCode, GatebookError } from '../errors.ts'
 import type { Answer } from './route.ts'
 
 /** Failures that a client may know: it shall come back later. Every other 5xx is ERR_INTERNAL to it. */
-const TELLABLE: ReadonlySet<ErrorCode> = new Set(['ERR_OVERLOADED', 'ERR_UNAVAILABLE', 'ERR_DATABASE_FULL'])
+const TELLABLE: ReadonlySet<ErrorCode> = new Set([
+  'ERR_OVERLOADED',
+  'ERR_UNAVAILABLE',
+  'ERR_DATABASE_FULL',
+  'ERR_CLOSED',
+])
 
 export interface ProblemContext {
   readonly requestId: string

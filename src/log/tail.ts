@@ -15,13 +15,15 @@ export interface TailOptions {
 
 /**
  * Events by their place in the log, which has no gaps, so that one that commits late is not missed and none comes twice.
- * An event shows when it has been sequenced.
+ * An event shows when it has been sequenced. Ends when one of the two signals is aborted.
  */
 export async function* tailEvents(
   reader: EventReader,
+  closing: AbortSignal,
   options: TailOptions = {},
 ): AsyncGenerator<LogEvent, void, void> {
-  const { last = 0, filter = {}, signal } = options
+  const { last = 0, filter = {} } = options
+  const signal = options.signal === undefined ? closing : AbortSignal.any([closing, options.signal])
   let after = await reader.lastPlace()
   // What was there before gets its place only now: it must not come behind, nor what is on the first page a second time.
   const known = new Set(await reader.withoutPlace())
@@ -32,7 +34,7 @@ export async function* tailEvents(
       yield event
     }
   }
-  while (signal?.aborted !== true) {
+  while (!signal.aborted) {
     const head = await reader.lastPlace()
     const batch = head > after ? await reader.follow(after, filter, BATCH) : []
     for (const { place, event } of batch) {
@@ -43,7 +45,7 @@ export async function* tailEvents(
     // What the filter left out must not be read again.
     after = Math.max(after, head)
     try {
-      await sleep(POLL_MILLISECONDS, undefined, signal === undefined ? {} : { signal })
+      await sleep(POLL_MILLISECONDS, undefined, { signal })
     } catch {
       return
     }

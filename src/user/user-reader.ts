@@ -5,7 +5,7 @@ import { encodeCursor, parseCursor, parseLimit } from '../log/cursor.ts'
 import type { Store } from '../store/store.ts'
 import { isId } from '../util/id.ts'
 import { normalizeIdentifier } from './identifier.ts'
-import { listRoles } from './role.ts'
+import { listRoles, parseRole } from './role.ts'
 
 export interface UserReader {
   /** Also finds the application's own users, once they have logged in. */
@@ -97,6 +97,7 @@ export function createUserReader(store: Store): UserReader {
     },
 
     async anyoneHasRole(role) {
+      parseRole(role)
       const row = await store.read((db) =>
         db.selectFrom('gatebook_role').select('role').where('role', '=', role).limit(sql.lit(1)).executeTakeFirst(),
       )
