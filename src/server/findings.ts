@@ -49,6 +49,11 @@ export const FINDINGS: Readonly<Record<FindingCode, FindingRow>> = {
   },
   'clock-ok': { level: 'ok', says: 'The clocks of this machine and of the database agree.', todo: '' },
   'clock-same': { level: 'ok', says: 'SQLite has no clock but the one of this machine.', todo: '' },
+  'clock-drifts': {
+    level: 'note',
+    says: 'The clocks of this machine and of the database differ by more than a second.',
+    todo: 'Run an NTP client on both, before it becomes more.',
+  },
   'clock-off': {
     level: 'warning',
     says: 'The clocks of this machine and of the database differ by more than 5 s.',
@@ -84,6 +89,16 @@ export const FINDINGS: Readonly<Record<FindingCode, FindingRow>> = {
     level: 'warning',
     says: 'Indexes are not there: look-ups read whole tables.',
     todo: 'Make them as gatebook migrate --sql shows.',
+  },
+  'uniques-missing': {
+    level: 'problem',
+    says: 'Columns that must be unique are not: one name can be given to two users.',
+    todo: 'Make the keys as gatebook migrate --sql shows; rows that stand twice have to go first.',
+  },
+  'storage-wrong': {
+    level: 'problem',
+    says: 'Tables have no transactions (not InnoDB), or texts are not compared byte by byte.',
+    todo: 'ALTER them to what gatebook migrate --sql shows.',
   },
   'views-ok': { level: 'ok', says: 'The views for SQL are as this version makes them.', todo: '' },
   'views-missing': {
@@ -131,6 +146,11 @@ export const FINDINGS: Readonly<Record<FindingCode, FindingRow>> = {
   'disk-ok': { level: 'ok', says: 'There is room where the database is.', todo: '' },
   'disk-low': { level: 'warning', says: 'Less than 1 GiB is free where the database is.', todo: 'Make room.' },
   'disk-full': { level: 'problem', says: 'Less than 50 MiB are free where the database is.', todo: 'Make room.' },
+  'wal-large': {
+    level: 'note',
+    says: 'The write-ahead log of the SQLite file has more than 256 MiB: something reads all the time and holds it up.',
+    todo: 'End long reads (a backup, an open shell); then PRAGMA wal_checkpoint(TRUNCATE).',
+  },
   'disk-unseen': { level: 'ok', says: 'The disk of a database server cannot be seen from here.', todo: '' },
   'issuer-ok': { level: 'ok', says: 'The issuer is a public https URL, or this machine.', todo: '' },
   'issuer-unset': {
@@ -164,6 +184,11 @@ export const FINDINGS: Readonly<Record<FindingCode, FindingRow>> = {
     level: 'warning',
     says: 'Log-ins came with a forwarding header that did not count: they are recorded, and throttled, as one address.',
     todo: 'Name the proxy in GATEBOOK_TRUSTED_PROXIES.',
+  },
+  'proxies-one-address': {
+    level: 'warning',
+    says: 'All of the last log-ins come from one private address: they are throttled as one.',
+    todo: 'If that is a proxy, make it send X-Forwarded-For and name it in GATEBOOK_TRUSTED_PROXIES.',
   },
   'mail-ok': { level: 'ok', says: 'The mail server answers.', todo: '' },
   'mail-off': {
@@ -205,6 +230,7 @@ export type FindingCode =
   | 'database-missing'
   | 'clock-ok'
   | 'clock-same'
+  | 'clock-drifts'
   | 'clock-off'
   | 'clock-far-off'
   | 'tables-ok'
@@ -213,6 +239,8 @@ export type FindingCode =
   | 'migrations-newer'
   | 'columns-missing'
   | 'indexes-missing'
+  | 'uniques-missing'
+  | 'storage-wrong'
   | 'views-ok'
   | 'views-missing'
   | 'views-foreign'
@@ -227,6 +255,7 @@ export type FindingCode =
   | 'disk-ok'
   | 'disk-low'
   | 'disk-full'
+  | 'wal-large'
   | 'disk-unseen'
   | 'issuer-ok'
   | 'issuer-unset'
@@ -237,6 +266,7 @@ export type FindingCode =
   | 'proxies-everybody'
   | 'proxies-counted'
   | 'proxies-ignored'
+  | 'proxies-one-address'
   | 'mail-ok'
   | 'mail-off'
   | 'mail-printed'

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
@@ -55,6 +57,43 @@ describe.each(availableEngines)('doctor on $name', (engine) => {
     expect(await find(settingsOf(on))).toEqual(['columns-missing', 'indexes-missing', 'mail-off'])
   })
 
+  test('finds a key that is not unique any more', async () => {
+    const on = await openOwnGate(engine)
+    const { kysely, traits } = on.direct
+    const statements = {
+      sqlite: [
+        'ALTER TABLE gatebook_user RENAME TO before',
+        `CREATE TABLE gatebook_user AS SELECT * FROM before`,
+        'CREATE INDEX gatebook_user_other ON gatebook_user (skeleton)',
+      ],
+      postgres: ['ALTER TABLE gatebook_user DROP CONSTRAINT gatebook_user_identifier_key_key'],
+      mysql: ['ALTER TABLE gatebook_user DROP INDEX identifier_key'],
+    }[traits.name]
+    for (const statement of statements) await sql.raw(statement).execute(kysely)
+    expect(await find(settingsOf(on))).toEqual(['uniques-missing', 'mail-off'])
+  })
+
+  test('finds tables that are stored in another way', async () => {
+    if (engine.name !== 'mysql') return
+    const on = await openOwnGate(engine)
+    const alter = (what: string) => sql.raw(`ALTER TABLE gatebook_user ${what}`).execute(on.direct.kysely)
+    await alter('MODIFY identifier_key VARCHAR(320) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL')
+    expect(await find(settingsOf(on))).toEqual(['storage-wrong', 'mail-off'])
+    await alter('MODIFY identifier_key VARCHAR(320) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL')
+    expect(await find(settingsOf(on))).toEqual(['mail-off'])
+    await alter('ENGINE = MyISAM')
+    expect(await find(settingsOf(on))).toEqual(['storage-wrong', 'mail-off'])
+  })
+
+  test('finds a proxy that sends no header', async () => {
+    const on = await openOwnGate(engine)
+    const from = (ip: string) => on.gate.sessions.start(7, {}, { ip, ipSource: 'socket' })
+    for (let count = 0; count < 60; count++) await from('10.0.0.7')
+    expect(await find(settingsOf(on))).toEqual(['proxies-one-address', 'mail-off'])
+    await from('10.0.0.8')
+    expect(await find(settingsOf(on))).toEqual(['mail-off'])
+  })
+
   test('finds migrations that are missing, and those of a newer version', async () => {
     const on = await openOwnGate(engine)
     const { kysely } = on.direct
@@ -89,6 +128,7 @@ describe.each(availableEngines)('doctor on $name', (engine) => {
     const on = await openOwnGate(engine)
     for (const [seconds, code] of [
       [0, undefined],
+      [-2, 'clock-drifts'],
       [-10, 'clock-off'],
       [10, 'clock-off'],
       [45, 'clock-far-off'],
@@ -189,6 +229,28 @@ describe('doctor without a database', () => {
     } finally {
       await smtp.stop()
     }
+  })
+})
+
+describe('a database server', () => {
+  test.each(['postgres', 'mysql'])('that takes the connection and says nothing is given up (%s)', async (engine) => {
+    const mute = createServer(() => undefined).listen(0, '127.0.0.1')
+    await once(mute, 'listening')
+    const url = `${engine}://root@127.0.0.1:${(mute.address() as AddressInfo).port}/app`
+    try {
+      const found = await find({ GATEBOOK_DATABASE: url, GATEBOOK_SECRET: SECRET, GATEBOOK_MAILER: 'off' })
+      expect(found).toEqual(['database-unreachable', 'issuer-unset', 'mail-off'])
+    } finally {
+      mute.close()
+    }
+  })
+
+  test.each(['postgres', 'mysql'])('that is not there is told at once (%s)', async (engine) => {
+    const begun = performance.now()
+    const url = `${engine}://root@127.0.0.1:1/app`
+    const found = await find({ GATEBOOK_DATABASE: url, GATEBOOK_SECRET: SECRET, GATEBOOK_MAILER: 'off' })
+    expect(found).toEqual(['database-unreachable', 'issuer-unset', 'mail-off'])
+    expect(performance.now() - begun).toBeLessThan(10_000)
   })
 })
 

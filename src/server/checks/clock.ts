@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { DialectName } from '../../store/dialect.ts'
 import type { Check } from '../check.ts'
+import type { FindingCode } from '../findings.ts'
 
 const NOW: Readonly<Record<Exclude<DialectName, 'sqlite'>, string>> = {
   postgres: 'SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS bigint) AS now',
@@ -24,7 +25,12 @@ export const clock: Check = {
     }
     const milliseconds = Math.round(best.off)
     const off = Math.max(0, Math.abs(best.off) - best.trip / 2)
-    const code = off > 30_000 ? 'clock-far-off' : off > 5000 ? 'clock-off' : 'clock-ok'
-    return [{ code, figures: { milliseconds } }]
+    return [{ code: judge(off), figures: { milliseconds } }]
   },
+}
+
+function judge(off: number): FindingCode {
+  if (off > 30_000) return 'clock-far-off'
+  if (off > 5000) return 'clock-off'
+  return off > 1000 ? 'clock-drifts' : 'clock-ok'
 }

@@ -3,6 +3,7 @@ import type { DialectName, OpenDatabase } from '../../store/dialect.ts'
 import { listPending, migrationStatements } from '../../store/migrations/migrate.ts'
 import type { Check } from '../check.ts'
 import type { Finding } from '../findings.ts'
+import { COLUMNS, type ColumnName, INDEXES, UNIQUES, WRONG_STORAGE } from './present-schema.ts'
 
 export async function hasTables({ kysely }: OpenDatabase): Promise<boolean> {
   return (await kysely.introspection.getTables()).some(({ name }) => name === 'gatebook_meta')
@@ -33,50 +34,47 @@ async function countUnknown({ kysely, traits }: OpenDatabase): Promise<number> {
 
 async function compare({ kysely, traits }: OpenDatabase): Promise<readonly Finding[]> {
   const wanted = readStatements(traits.name)
-  const { rows: present } = await COLUMNS[traits.name].execute(kysely)
-  const there = new Set(present.map((row) => `${row.table}.${row.column}`))
-  const columns = wanted.columns.filter((name) => !there.has(name))
-  const { rows } = await INDEXES[traits.name].execute(kysely)
-  const found = new Set(rows.map(({ name }) => name))
-  const indexes = wanted.indexes.filter((name) => !found.has(name))
+  const missing = (names: readonly string[], present: readonly string[]) =>
+    names.filter((name) => !present.includes(name)).join(' ')
+  const { rows: columnRows } = await COLUMNS[traits.name].execute(kysely)
+  const columns = missing(wanted.columns, columnRows.map(nameColumn))
+  const { rows: indexRows } = await INDEXES[traits.name].execute(kysely)
+  const indexes = missing(
+    wanted.indexes,
+    indexRows.map(({ name }) => name),
+  )
+  const { rows: uniqueRows } = await UNIQUES[traits.name].execute(kysely)
+  const uniques = missing(wanted.uniques, uniqueRows.map(nameColumn))
+  const { rows: wrong } = traits.name === 'mysql' ? await WRONG_STORAGE.execute(kysely) : { rows: [] }
+  const storage = wrong.map(({ what }) => what).join(' ')
   return [
-    ...(columns.length > 0 ? [{ code: 'columns-missing', figures: { columns: columns.join(' ') } } as const] : []),
-    ...(indexes.length > 0 ? [{ code: 'indexes-missing', figures: { indexes: indexes.join(' ') } } as const] : []),
+    ...(columns !== '' ? [{ code: 'columns-missing', figures: { columns } } as const] : []),
+    ...(uniques !== '' ? [{ code: 'uniques-missing', figures: { columns: uniques } } as const] : []),
+    ...(storage !== '' ? [{ code: 'storage-wrong', figures: { where: storage } } as const] : []),
+    ...(indexes !== '' ? [{ code: 'indexes-missing', figures: { indexes } } as const] : []),
   ]
 }
 
 /** What the migrations make, read off the statements themselves, so that the two cannot drift apart. */
-function readStatements(engine: DialectName): { columns: string[]; indexes: string[] } {
+function readStatements(engine: DialectName): { columns: string[]; indexes: string[]; uniques: string[] } {
   const columns: string[] = []
+  const uniques: string[] = []
   const indexes: string[] = []
   for (const statement of migrationStatements(engine).flatMap(({ statements }) => statements)) {
     const table = /^CREATE TABLE IF NOT EXISTS (\w+) \(/.exec(statement)?.[1]
     const index = /^CREATE INDEX IF NOT EXISTS (\w+)/.exec(statement)?.[1]
     if (index !== undefined) indexes.push(index)
-    for (const [, first, second] of table === undefined ? [] : statement.matchAll(/^ {2}(\w+) (\w+)/gm)) {
+    for (const [, first, second, unique] of table === undefined
+      ? []
+      : statement.matchAll(/^ {2}(\w+) (\w+).*?( UNIQUE)?,?$/gm)) {
       if (first === 'KEY') indexes.push(second!)
       else if (first !== 'PRIMARY') columns.push(`${table}.${first}`)
+      if (unique !== undefined) uniques.push(`${table}.${first}`)
     }
   }
-  return { columns, indexes }
+  return { columns, indexes, uniques }
 }
 
-type ColumnName = { table: string; column: string }
-
-/** Generated ones too, which not every list of columns has. */
-const COLUMNS = {
-  sqlite: sql<ColumnName>`SELECT m.name AS "table", c.name AS "column" FROM sqlite_master m, pragma_table_xinfo(m.name) c
-    WHERE m.type = 'table' AND m.name LIKE 'gatebook%'`,
-  postgres: sql<ColumnName>`SELECT table_name AS "table", column_name AS "column" FROM information_schema.columns
-    WHERE table_schema = current_schema() AND table_name LIKE 'gatebook%'`,
-  mysql: sql<ColumnName>`SELECT table_name AS \`table\`, column_name AS \`column\` FROM information_schema.columns
-    WHERE table_schema = DATABASE() AND table_name LIKE 'gatebook%'`,
-} as const
-
-const INDEXES = {
-  sqlite: sql<{ name: string }>`SELECT name FROM sqlite_master WHERE type = 'index'`,
-  postgres: sql<{ name: string }>`SELECT indexname AS name FROM pg_indexes WHERE tablename LIKE 'gatebook%'`,
-  mysql: sql<{
-    name: string
-  }>`SELECT DISTINCT index_name AS name FROM information_schema.statistics WHERE table_schema = DATABASE()`,
-} as const
+function nameColumn({ table, column }: ColumnName): string {
+  return `${table}.${column}`
+}

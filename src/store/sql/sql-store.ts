@@ -5,8 +5,8 @@ import type { Store } from '../store.ts'
 import { createHostTransactions } from './host-transaction.ts'
 
 const ATTEMPTS = 8
-/** A server that restarts breaks every connection that waits in the pool; each try gets the next one. */
-const RECONNECTS = 3
+/** A server that restarts breaks every connection that waits in the pool; each try gets the next one, out of 10 as a rule. */
+const RECONNECTS = 12
 
 /** `databaseId` is from `ensureDatabaseId`; without it no transaction of an application's is taken. */
 export function createSqlStore(database: OpenDatabase, databaseId?: string): Store {
