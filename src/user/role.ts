@@ -1,7 +1,6 @@
 import { GatebookError } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 
-export const ADMIN_ROLE = 'admin'
 const ROLE = /^[a-z0-9_:.-]{1,64}$/
 
 /** Throws ERR_ROLE_INVALID. */

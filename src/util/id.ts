@@ -21,7 +21,6 @@ export const ID_PREFIXES = {
 export type IdKind = keyof typeof ID_PREFIXES
 export type Id<K extends IdKind> = string & { readonly __id: K }
 export type SessionId = Id<'session'>
-export type EventId = Id<'event'>
 export type DeviceId = Id<'device'>
 
 const entropy = new Uint8Array(4096)

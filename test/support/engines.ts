@@ -1,7 +1,7 @@
 import { inject } from 'vitest'
-import { type Engine, type EngineName, type MissingEngine, openEngine } from './engine.ts'
+import { type Engine, type EngineName, openEngine } from './engine.ts'
 
-export type { Engine, EngineName, MissingEngine, TestDatabase } from './engine.ts'
+export type { Engine, EngineName, TestDatabase } from './engine.ts'
 
 const found = inject('engines')
 
@@ -10,9 +10,6 @@ const found = inject('engines')
  * the machine or started for the run (see find-engines.ts).
  */
 export const availableEngines: readonly Engine[] = found.available.map(openEngine)
-
-/** Those that could not be had. The reporter counts each as skipped, and in CI as failed. */
-export const missingEngines: readonly MissingEngine[] = found.missing
 
 /** For a suite about one engine: `describe.skipIf(!findEngine('mysql'))`. */
 export function findEngine(name: EngineName): Engine | null {
