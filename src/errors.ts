@@ -60,6 +60,8 @@ export type ErrorCode =
   | 'ERR_REQUEST_MALFORMED'
   | 'ERR_REQUEST_TIMEOUT'
   | 'ERR_HEADERS_TOO_LARGE'
+  | 'ERR_KEY_INVALID'
+  | 'ERR_KEYS_UNAVAILABLE'
   | 'ERR_ARGUMENT_INVALID'
   | 'ERR_CLOSED'
   | 'ERR_UNAVAILABLE'
@@ -163,6 +165,8 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ERR_REQUEST_MALFORMED: { status: 400, message: 'This is not a valid HTTP request.' },
   ERR_REQUEST_TIMEOUT: { status: 408, message: 'The request did not arrive in time.' },
   ERR_HEADERS_TOO_LARGE: { status: 431, message: 'The headers of the request are too large.' },
+  ERR_KEY_INVALID: { status: 500, message: 'A key cannot be used.' },
+  ERR_KEYS_UNAVAILABLE: { status: 503, message: 'The keys that access tokens are verified with cannot be had now.' },
   ERR_ARGUMENT_INVALID: { status: 422, message: 'A value does not have the documented type.' },
   ERR_CLOSED: { status: 503, message: 'This server is shutting down.' },
   ERR_UNAVAILABLE: { status: 503, message: 'The database does not answer. Try again shortly.' },

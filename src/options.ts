@@ -246,6 +246,15 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     scope: 'library',
     about: 'Longer access tokens are not issued, because proxies and servers cap their headers.',
   },
+  verifiedTokens: {
+    env: 'GATEBOOK_VERIFIED_TOKENS',
+    kind: 'integer',
+    default: 1000,
+    range: [0, 100_000],
+    scope: 'library',
+    about:
+      'So many access tokens, twice at the most, are kept with what they say, so that their signature is checked once; 0 checks it each time.',
+  },
   refreshIdleSeconds: {
     env: 'GATEBOOK_REFRESH_IDLE_SECONDS',
     kind: 'integer',
@@ -506,6 +515,7 @@ export type OptionName =
   | 'hs256Secret'
   | 'accessTokenSeconds'
   | 'accessTokenMaxBytes'
+  | 'verifiedTokens'
   | 'refreshIdleSeconds'
   | 'refreshAbsoluteSeconds'
   | 'refreshGraceSeconds'
@@ -573,6 +583,7 @@ export interface GatebookOptions {
   readonly hs256Secret?: string
   readonly accessTokenSeconds?: number
   readonly accessTokenMaxBytes?: number
+  readonly verifiedTokens?: number
   readonly refreshIdleSeconds?: number
   readonly refreshAbsoluteSeconds?: number
   readonly refreshGraceSeconds?: number

@@ -10,15 +10,22 @@ import {
   verify,
 } from 'node:crypto'
 
+/** What Gatebook signs with. */
 export type AlgorithmName = 'ES256' | 'EdDSA' | 'RS256' | 'HS256'
+/** RFC 7518 §3.1, RFC 8037 §3.1. What can be verified: those, and what others sign with. */
+export type VerificationAlgorithmName = AlgorithmName | 'ES384' | 'ES512'
 
 export type Jwk = Readonly<Record<string, string>>
 
+export interface VerificationAlgorithm {
+  readonly name: VerificationAlgorithmName
+  verify(input: Buffer, signature: Buffer, key: KeyObject): boolean
+}
+
 /** One row per signature algorithm. A key record names its row; nothing that a token says chooses one. */
-export interface Algorithm {
+export interface Algorithm extends VerificationAlgorithm {
   readonly name: AlgorithmName
   sign(input: Buffer, key: KeyObject): Buffer
-  verify(input: Buffer, signature: Buffer, key: KeyObject): boolean
   /** A new private key; null where the secret is configured instead. */
   readonly generate: (() => KeyObject) | null
 }
@@ -55,6 +62,19 @@ export const ALGORITHMS: Readonly<Record<AlgorithmName, Algorithm>> = {
       return signature.length === expected.length && timingSafeEqual(signature, expected)
     },
     generate: null,
+  },
+}
+
+export const VERIFICATION_ALGORITHMS: Readonly<Record<VerificationAlgorithmName, VerificationAlgorithm>> = {
+  ...ALGORITHMS,
+  ES384: {
+    name: 'ES384',
+    verify: (input, signature, key) => signature.length === 96 && verify('sha384', input, { key, ...P1363 }, signature),
+  },
+  ES512: {
+    name: 'ES512',
+    verify: (input, signature, key) =>
+      signature.length === 132 && verify('sha512', input, { key, ...P1363 }, signature),
   },
 }
 

@@ -31,6 +31,8 @@ export interface KeyRing {
   /** Null when no key has this id. Asks the database about an unknown one, but not more often than every 2 s. */
   findVerificationKey(kid: string): TokenKey | null | Promise<TokenKey | null>
   jwks(): { readonly keys: readonly Jwk[] }
+  /** Another number as soon as a key verifies no more: what was verified with it before counts no longer. */
+  epoch(): number
   reload(): Promise<void>
 }
 
@@ -53,6 +55,7 @@ export function createKeyRing({ store, log, secret, settings }: KeyRingOptions):
   let loaded: LoadedKeys = { verification: new Map(), published: [], signing: null }
   let reloadedAt = Number.NEGATIVE_INFINITY
   let reloading: Promise<void> | undefined
+  let epoch = 0
 
   async function load(): Promise<LoadedKeys> {
     const rows = await store.read((db) =>
@@ -121,6 +124,7 @@ export function createKeyRing({ store, log, secret, settings }: KeyRingOptions):
   function reload(): Promise<void> {
     reloading ??= load()
       .then((keys) => {
+        if ([...loaded.verification.keys()].some((kid) => !keys.verification.has(kid))) epoch += 1
         loaded = keys
         reloadedAt = clock.now()
       })
@@ -149,6 +153,7 @@ export function createKeyRing({ store, log, secret, settings }: KeyRingOptions):
       return reload().then(() => loaded.verification.get(kid) ?? null)
     },
     jwks: () => ({ keys: loaded.published }),
+    epoch: () => epoch,
     reload,
   }
 }

@@ -1,0 +1,94 @@
+import type { AccessClaims } from '../api.ts'
+import { decodeUtf8 } from '../util/bytes.ts'
+import { isId } from '../util/id.ts'
+import { type CompactHeader, refused } from './compact.ts'
+
+export const ACCESS_TOKEN_TYPE = 'at+jwt'
+
+/** What a verifier expects of an access token (RFC 9068 §4). */
+export interface ClaimRules {
+  readonly issuer: string
+  readonly audience: string
+  /** Seconds from `iat` to `exp`. */
+  readonly lifetimeMax: number
+  /** Seconds by which `iat` and `nbf` may be ahead. */
+  readonly skew: number
+}
+
+export interface CheckedClaims {
+  readonly claims: AccessClaims
+  readonly generation: number
+}
+
+/** The id of the key. Throws ERR_TOKEN_INVALID for what is no access token (RFC 9068 §4; media types have no case). */
+export function checkAccessHeader({ typ, kid }: CompactHeader): string {
+  const type = typ?.toLowerCase()
+  if (type !== ACCESS_TOKEN_TYPE && type !== `application/${ACCESS_TOKEN_TYPE}`) throw refused('typ')
+  if (kid === null) throw refused('kid')
+  return kid
+}
+
+/**
+ * Every claim but the expiry, which has a code of its own. `now` in epoch milliseconds. What is returned is frozen, since
+ * one object may be handed to many. Throws ERR_TOKEN_INVALID.
+ */
+export function readAccessClaims(bytes: Uint8Array, rules: ClaimRules, now: number): CheckedClaims {
+  const payload = parsePayload(bytes)
+  const { iss, aud, sub, sid, jti, gen, iat, nbf, exp, auth_time: authTime, client_id: client, roles, ...own } = payload
+  if (iss !== rules.issuer) throw refused('iss')
+  if (aud !== rules.audience) throw refused('aud')
+  if (typeof sub !== 'string' || sub === '') throw refused('sub')
+  if (typeof sid !== 'string' || !isId('session', sid)) throw refused('sid')
+  if (typeof jti !== 'string' || jti === '') throw refused('jti')
+  if (typeof client !== 'string') throw refused('client_id')
+  if (!isInstant(iat) || !isInstant(exp) || !isInstant(authTime) || !isInstant(gen))
+    throw refused('iat, exp, auth_time or gen')
+  if (exp <= iat || exp - iat > rules.lifetimeMax) throw refused('lifetime')
+  const latest = now / 1000 + rules.skew
+  if (iat > latest) throw refused('iat in the future')
+  if (nbf !== undefined && (!isInstant(nbf) || nbf > latest)) throw refused('nbf')
+  // RFC 8705, RFC 9449: bound to a key that nobody here has asked for.
+  if ('cnf' in own) throw refused('cnf')
+  if (!Array.isArray(roles) || !roles.every((role) => typeof role === 'string')) throw refused('roles')
+  const claims: AccessClaims = {
+    userId: sub,
+    sessionId: sid,
+    roles: Object.freeze(roles),
+    claims: freezeDeep(Object.assign(Object.create(null), own)),
+    tokenId: jti,
+    clientId: client,
+    authenticatedAt: authTime * 1000,
+    issuedAt: iat * 1000,
+    expiresAt: exp * 1000,
+  }
+  return { claims: Object.freeze(claims), generation: gen }
+}
+
+/**
+ * UTF-8, and JSON exactly as JSON.stringify writes it, which leaves no room for a member that stands twice
+ * (RFC 8725 §2.4) or for two spellings of one value.
+ */
+function parsePayload(bytes: Uint8Array): Record<string, unknown> {
+  let value: unknown
+  let text: string
+  try {
+    text = decodeUtf8(bytes)
+    value = JSON.parse(text)
+  } catch {
+    throw refused('payload JSON')
+  }
+  if (value === null || typeof value !== 'object' || Array.isArray(value) || JSON.stringify(value) !== text) {
+    throw refused('payload JSON')
+  }
+  return Object.assign(Object.create(null), value) as Record<string, unknown>
+}
+
+function freezeDeep<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  for (const member of Object.values(value)) freezeDeep(member)
+  return Object.freeze(value)
+}
+
+function isInstant(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}

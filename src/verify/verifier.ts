@@ -1,0 +1,103 @@
+import type { AccessClaims } from '../api.ts'
+import { GatebookError } from '../errors.ts'
+import { type CheckedClaims, checkAccessHeader, readAccessClaims } from '../token/access-claims.ts'
+import type { VerificationAlgorithmName } from '../token/algorithms.ts'
+import { openCompact, parseCompact, refused, type VerificationKey } from '../token/compact.ts'
+import { createVerifiedTokens } from '../token/verified-tokens.ts'
+import { type KeySource, localKeys } from './key-source.ts'
+import { remoteKeys } from './remote-keys.ts'
+
+export interface VerifierOptions {
+  /** `iss`, exactly. */
+  readonly issuer: string
+  /** `aud`, exactly; default the issuer. */
+  readonly audience?: string
+  /** Default: `/.well-known/jwks.json` of the issuer. https, or this machine. */
+  readonly jwksUrl?: string | URL
+  /** Instead of a URL: keys that are known, from `importVerificationKey` or `importSharedKey`. */
+  readonly keys?: readonly VerificationKey[]
+  /** What may sign; default ES256, EdDSA and RS256. HS256 counts only with `keys`. */
+  readonly algorithms?: readonly VerificationAlgorithmName[]
+  /** By how much the clocks of issuer and verifier may differ: 0 to 60, default 10. */
+  readonly clockSkewSeconds?: number
+  /** Longest life of a token, from `iat` to `exp`: 1 to 86,400, default 3,600, which is the most that Gatebook issues. */
+  readonly maxLifetimeSeconds?: number
+  /** Tokens whose signature is checked once: 0 to 100,000, default 1,000. */
+  readonly verifiedTokens?: number
+  readonly fetch?: typeof fetch
+  /** Epoch milliseconds; default Date.now. */
+  readonly now?: () => number
+}
+
+export interface Verifier {
+  /**
+   * The content of an access token, frozen. Throws ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED, or ERR_KEYS_UNAVAILABLE while the
+   * keys cannot be had. No error holds a part of the token.
+   */
+  verify(accessToken: string): Promise<AccessClaims>
+}
+
+const DEFAULT_ALGORITHMS: readonly VerificationAlgorithmName[] = ['ES256', 'EdDSA', 'RS256']
+
+/** What a resource server needs to trust an access token (RFC 9068 §4). Throws ERR_OPTION_INVALID. */
+export function createVerifier(options: VerifierOptions): Verifier {
+  const { issuer, audience = issuer, now = Date.now } = options
+  if (typeof issuer !== 'string' || issuer === '') throw invalid('issuer: a URL is needed')
+  if (typeof audience !== 'string' || audience === '') throw invalid('audience: a text is needed')
+  const skew = checkRange('clockSkewSeconds', options.clockSkewSeconds ?? 10, 0, 60)
+  const lifetimeMax = checkRange('maxLifetimeSeconds', options.maxLifetimeSeconds ?? 3600, 1, 86_400)
+  const verified = createVerifiedTokens(checkRange('verifiedTokens', options.verifiedTokens ?? 1000, 0, 100_000))
+  const algorithms = options.algorithms ?? DEFAULT_ALGORITHMS
+  const keys = openKeys(options, algorithms)
+  const rules = { issuer, audience, lifetimeMax, skew }
+  let epoch = keys.epoch()
+
+  async function check(token: string): Promise<CheckedClaims> {
+    const jws = parseCompact(token)
+    const kid = checkAccessHeader(jws.header)
+    if (!(algorithms as readonly string[]).includes(jws.header.alg)) throw refused('alg')
+    const found = keys.find(kid)
+    const key = found instanceof Promise ? await found : found
+    if (key === null) throw refused('unknown kid')
+    const checked = readAccessClaims(openCompact(jws, key), rules, now())
+    verified.set(token, checked)
+    return checked
+  }
+
+  return {
+    async verify(accessToken) {
+      if (typeof accessToken !== 'string') throw refused('form')
+      if (epoch !== keys.epoch()) {
+        verified.clear()
+        epoch = keys.epoch()
+      }
+      const { claims } = verified.get(accessToken) ?? (await check(accessToken))
+      if (claims.expiresAt + skew * 1000 <= now()) throw new GatebookError('ERR_TOKEN_EXPIRED')
+      return claims
+    },
+  }
+}
+
+function openKeys(options: VerifierOptions, algorithms: readonly VerificationAlgorithmName[]): KeySource {
+  if (options.keys !== undefined) {
+    if (options.jwksUrl !== undefined) throw invalid('keys: they stand instead of jwksUrl, not beside it')
+    return localKeys(options.keys)
+  }
+  const { issuer, jwksUrl = `${issuer.replace(/\/$/, '')}/.well-known/jwks.json` } = options
+  if (!URL.canParse(String(jwksUrl))) throw invalid('jwksUrl: not a URL')
+  const url = new URL(jwksUrl)
+  const local = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && local)) {
+    throw invalid('jwksUrl: https, or this machine; whoever can change the answer could sign tokens')
+  }
+  return remoteKeys({ url, algorithms, fetch: options.fetch ?? globalThis.fetch, now: options.now ?? Date.now })
+}
+
+function checkRange(name: string, value: number, low: number, high: number): number {
+  if (Number.isInteger(value) && value >= low && value <= high) return value
+  throw invalid(`${name}: a whole number from ${low} to ${high}`)
+}
+
+function invalid(detail: string): GatebookError {
+  return new GatebookError('ERR_OPTION_INVALID', { detail })
+}
