@@ -1,5 +1,7 @@
 import { GatebookError } from './errors.ts'
 
+type Members = Readonly<Record<string | symbol, unknown>>
+
 /** Returns null, or what is expected instead. `at` names the place, for the reader. */
 type Check = (value: unknown, at: string) => string | null
 
@@ -10,6 +12,8 @@ const kind =
 
 const text = kind('a string', (value) => typeof value === 'string')
 const number = kind('a number', (value) => typeof value === 'number')
+const oneOf = (...values: readonly string[]): Check =>
+  kind(`one of ${values.join(', ')}`, (value) => typeof value === 'string' && values.includes(value))
 const flag = kind('true or false', (value) => typeof value === 'boolean')
 const object = kind('an object', isObject)
 const list = kind('an array', Array.isArray)
@@ -20,7 +24,10 @@ const signal = kind('an AbortSignal', (value) => isObject(value) && typeof value
 const headers = kind('a Headers object', (value) => isObject(value) && typeof value.get === 'function')
 const rows = kind(
   'an iterable of objects',
-  (value) => typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value),
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    [Symbol.iterator, Symbol.asyncIterator].some((name) => typeof (value as Members)[name] === 'function'),
 )
 const userId = kind('a string or a number', (value) => typeof value === 'string' || typeof value === 'number')
 
@@ -42,13 +49,13 @@ function shape(members: Readonly<Record<string, Check>>): Check {
 
 const CONTEXT_MEMBERS = {
   ip: optional(text),
-  ipSource: optional(text),
+  ipSource: optional(oneOf('socket', 'header-ignored', 'forwarded', 'x-forwarded-for', 'application', 'unknown')),
   userAgent: optional(text),
   requestId: optional(text),
   traceId: optional(text),
   deviceToken: optional(text),
   language: optional(text),
-  actor: optional(shape({ kind: text, id: optional(text) })),
+  actor: optional(shape({ kind: oneOf('user', 'admin', 'system', 'application', 'anonymous'), id: optional(text) })),
 }
 const context = optional(shape(CONTEXT_MEMBERS))
 const page = optional(shape({ limit: optional(number), cursor: optional(text) }))
@@ -59,7 +66,7 @@ const filter = shape({
   type: optional(text),
   outcome: optional(text),
   reason: optional(text),
-  user: optional(userId),
+  user: optional(text),
   identifier: optional(text),
   ip: optional(text),
   session: optional(text),
@@ -69,189 +76,269 @@ const filter = shape({
   to: optional(number),
 })
 
-/** The types of what every public method takes, by its path in the object; values are the business of the flows. */
-export const ARGUMENTS: Readonly<Record<string, readonly (readonly [name: string, check: Check])[]>> = {
-  fetch: [
-    ['request', shape({ headers, url: text, method: text })],
-    ['connection', connection],
-  ],
-  handles: [['path', text]],
-  contextOf: [
-    ['headers', headers],
-    ['connection', connection],
-  ],
-  register: [
-    ['input', shape({ ...credentials, invitation: optional(text) })],
-    ['context', context],
-  ],
-  login: [
-    ['input', shape(credentials)],
-    ['context', context],
-  ],
-  refresh: [
-    ['refreshToken', text],
-    ['context', context],
-  ],
-  logout: [
-    ['input', shape({ accessToken: optional(text), refreshToken: optional(text), scope: optional(text) })],
-    ['context', context],
-  ],
-  changePassword: [
-    ['input', shape({ claims: shape({ userId: text, sessionId: text }), currentPassword: text, newPassword: text })],
-    ['context', context],
-  ],
-  'registrations.request': [
-    ['input', shape(credentials)],
-    ['context', context],
-  ],
-  'registrations.confirm': [
-    ['input', shape({ token: text, password: text })],
-    ['context', context],
-  ],
-  'passwordResets.request': [
-    ['input', shape({ identifier: text })],
-    ['context', context],
-  ],
-  'passwordResets.issue': [
-    ['userId', userId],
-    ['context', context],
-  ],
-  'passwordResets.complete': [
-    ['input', shape({ token: text, newPassword: text })],
-    ['context', context],
-  ],
-  'invitations.create': [
-    [
-      'input',
-      optional(
+export interface MethodRow {
+  readonly takes: readonly (readonly [name: string, check: Check])[]
+  /** Answers at once, or throws; every other method returns a promise. */
+  readonly atOnce?: true
+  /** `close` does not wait for it. */
+  readonly untracked?: true
+  /** Can be asked of a Gatebook that is closed. */
+  readonly always?: true
+}
+
+/** Every public method by its path, with the types of what it takes; values are the business of the flows. */
+export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
+  fetch: {
+    takes: [
+      ['request', shape({ headers, url: text, method: text })],
+      ['connection', connection],
+    ],
+    always: true,
+  },
+  handles: { takes: [['path', text]], atOnce: true, always: true },
+  contextOf: {
+    takes: [
+      ['headers', headers],
+      ['connection', connection],
+    ],
+    atOnce: true,
+    always: true,
+  },
+  register: {
+    takes: [
+      ['input', shape({ ...credentials, invitation: optional(text) })],
+      ['context', context],
+    ],
+  },
+  login: {
+    takes: [
+      ['input', shape(credentials)],
+      ['context', context],
+    ],
+  },
+  refresh: {
+    takes: [
+      ['refreshToken', text],
+      ['context', context],
+    ],
+  },
+  logout: {
+    takes: [
+      ['input', shape({ accessToken: optional(text), refreshToken: optional(text), scope: optional(text) })],
+      ['context', context],
+    ],
+  },
+  changePassword: {
+    takes: [
+      ['input', shape({ claims: shape({ userId: text, sessionId: text }), currentPassword: text, newPassword: text })],
+      ['context', context],
+    ],
+  },
+  'registrations.request': {
+    takes: [
+      ['input', shape(credentials)],
+      ['context', context],
+    ],
+  },
+  'registrations.confirm': {
+    takes: [
+      ['input', shape({ token: text, password: text })],
+      ['context', context],
+    ],
+  },
+  'passwordResets.request': {
+    takes: [
+      ['input', shape({ identifier: text })],
+      ['context', context],
+    ],
+  },
+  'passwordResets.issue': {
+    takes: [
+      ['userId', text],
+      ['context', context],
+    ],
+  },
+  'passwordResets.complete': {
+    takes: [
+      ['input', shape({ token: text, newPassword: text })],
+      ['context', context],
+    ],
+  },
+  'invitations.create': {
+    takes: [
+      [
+        'input',
+        optional(
+          shape({
+            identifier: optional(text),
+            roles: optional(list),
+            expiresInSeconds: optional(number),
+            send: optional(flag),
+          }),
+        ),
+      ],
+      ['context', context],
+    ],
+  },
+  'invitations.list': { takes: [['options', page]] },
+  'invitations.revoke': {
+    takes: [
+      ['invitationId', text],
+      ['context', context],
+    ],
+  },
+  'attempts.begin': {
+    takes: [
+      ['input', shape({ identifier: text, userId: optional(userId) })],
+      ['context', context],
+    ],
+  },
+  'attempt.fail': { takes: [['reason', anything]] },
+  'attempt.succeed': {
+    takes: [
+      ['userId', userId],
+      ['grant', grant],
+    ],
+  },
+  'users.create': {
+    takes: [
+      ['input', shape({ ...credentials, roles: optional(list) })],
+      ['context', context],
+    ],
+  },
+  'users.import': {
+    takes: [
+      ['rows', rows],
+      [
+        'options',
+        optional(shape({ dryRun: optional(flag), onRefused: optional(callback), onProgress: optional(callback) })),
+      ],
+      ['context', context],
+    ],
+  },
+  'users.find': { takes: [['userId', userId]] },
+  'users.findByIdentifier': { takes: [['identifier', text]] },
+  'users.list': { takes: [['options', page]] },
+  'users.disable': {
+    takes: [
+      ['userId', userId],
+      ['context', context],
+    ],
+  },
+  'users.enable': {
+    takes: [
+      ['userId', userId],
+      ['context', context],
+    ],
+  },
+  'users.setPassword': {
+    takes: [
+      ['userId', text],
+      ['password', text],
+      ['context', context],
+    ],
+  },
+  'users.grantRole': {
+    takes: [
+      ['userId', userId],
+      ['role', text],
+      ['context', context],
+    ],
+  },
+  'users.revokeRole': {
+    takes: [
+      ['userId', userId],
+      ['role', text],
+      ['context', context],
+    ],
+  },
+  'users.unlock': {
+    takes: [
+      ['identifier', text],
+      ['context', context],
+    ],
+  },
+  'users.anyoneHasRole': { takes: [['role', text]] },
+  'users.lookalikes': { takes: [['userId', text]] },
+  'sessions.start': {
+    takes: [
+      ['userId', userId],
+      ['grant', grant],
+      ['context', context],
+    ],
+  },
+  'sessions.find': { takes: [['sessionId', text]] },
+  'sessions.list': { takes: [['userId', userId]] },
+  'sessions.end': {
+    takes: [
+      ['sessionId', text],
+      ['reason', text],
+      ['context', context],
+    ],
+  },
+  'sessions.endAll': {
+    takes: [
+      ['userId', userId],
+      ['reason', text],
+      ['context', context],
+    ],
+  },
+  'tokens.verify': { takes: [['accessToken', text]], untracked: true },
+  'tokens.jwks': { takes: [], atOnce: true },
+  'log.append': {
+    takes: [
+      [
+        'event',
         shape({
-          identifier: optional(text),
-          roles: optional(list),
-          expiresInSeconds: optional(number),
-          send: optional(flag),
+          type: text,
+          outcome: optional(text),
+          userId: optional(userId),
+          sessionId: optional(text),
+          data: optional(object),
         }),
-      ),
+      ],
+      ['options', context],
     ],
-    ['context', context],
-  ],
-  'invitations.list': [['options', page]],
-  'invitations.revoke': [
-    ['invitationId', text],
-    ['context', context],
-  ],
-  'attempts.begin': [
-    ['input', shape({ identifier: text, userId: optional(userId) })],
-    ['context', context],
-  ],
-  'attempt.fail': [['reason', anything]],
-  'attempt.succeed': [
-    ['userId', userId],
-    ['grant', grant],
-  ],
-  'users.create': [
-    ['input', shape({ ...credentials, roles: optional(list) })],
-    ['context', context],
-  ],
-  'users.import': [
-    ['rows', rows],
-    [
-      'options',
-      optional(shape({ dryRun: optional(flag), onRefused: optional(callback), onProgress: optional(callback) })),
+  },
+  'log.find': { takes: [['eventId', text]] },
+  'log.search': {
+    takes: [
+      ['filter', filter],
+      ['options', page],
     ],
-    ['context', context],
-  ],
-  'users.find': [['userId', userId]],
-  'users.findByIdentifier': [['identifier', text]],
-  'users.list': [['options', page]],
-  'users.disable': [
-    ['userId', userId],
-    ['context', context],
-  ],
-  'users.enable': [
-    ['userId', userId],
-    ['context', context],
-  ],
-  'users.setPassword': [
-    ['userId', userId],
-    ['password', text],
-    ['context', context],
-  ],
-  'users.grantRole': [
-    ['userId', userId],
-    ['role', text],
-    ['context', context],
-  ],
-  'users.revokeRole': [
-    ['userId', userId],
-    ['role', text],
-    ['context', context],
-  ],
-  'users.unlock': [
-    ['identifier', text],
-    ['context', context],
-  ],
-  'users.anyoneHasRole': [['role', text]],
-  'users.lookalikes': [['userId', userId]],
-  'sessions.start': [
-    ['userId', userId],
-    ['grant', grant],
-    ['context', context],
-  ],
-  'sessions.find': [['sessionId', text]],
-  'sessions.list': [['userId', userId]],
-  'sessions.end': [
-    ['sessionId', text],
-    ['reason', text],
-    ['context', context],
-  ],
-  'sessions.endAll': [
-    ['userId', userId],
-    ['reason', text],
-    ['context', context],
-  ],
-  'tokens.verify': [['accessToken', text]],
-  'tokens.jwks': [],
-  'log.append': [
-    [
-      'event',
-      shape({
-        type: text,
-        outcome: optional(text),
-        userId: optional(userId),
-        sessionId: optional(text),
-        data: optional(object),
-      }),
+  },
+  'log.read': {
+    takes: [
+      ['filter', filter],
+      ['options', page],
+      ['context', shape(CONTEXT_MEMBERS)],
     ],
-    ['options', context],
-  ],
-  'log.find': [['eventId', text]],
-  'log.search': [
-    ['filter', filter],
-    ['options', page],
-  ],
-  'log.read': [
-    ['filter', filter],
-    ['options', page],
-    ['context', shape(CONTEXT_MEMBERS)],
-  ],
-  'log.activity': [
-    ['userId', userId],
-    ['options', page],
-  ],
-  'log.tail': [
-    ['options', optional(shape({ last: optional(number), filter: optional(filter), signal: optional(signal) }))],
-  ],
+  },
+  'log.activity': {
+    takes: [
+      ['userId', userId],
+      ['options', page],
+    ],
+  },
+  'log.tail': {
+    takes: [
+      ['options', optional(shape({ last: optional(number), filter: optional(filter), signal: optional(signal) }))],
+    ],
+    atOnce: true,
+  },
+  ready: { takes: [], untracked: true, always: true },
+  close: { takes: [], atOnce: true, always: true },
 }
 
 /** Throws ERR_ARGUMENT_INVALID, whose detail names the argument and what kind of value it is, never the value. */
 export function checkArguments(path: string, given: readonly unknown[]): void {
-  for (const [at, [name, check]] of (ARGUMENTS[path] ?? []).entries()) {
+  for (const [at, [name, check]] of ARGUMENTS[path]!.takes.entries()) {
     const wrong = check(given[at], name)
     if (wrong !== null) throw new GatebookError('ERR_ARGUMENT_INVALID', { detail: `${path}: ${wrong}` })
   }
 }
 
-function isObject(value: unknown): value is Record<string | symbol, unknown> {
+function isObject(value: unknown): value is Members {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 

@@ -231,7 +231,10 @@ export interface AppendOptions extends RequestContext {
   readonly tx?: object
 }
 
-/** Everything that Gatebook does, over one database. Made by `createGatebook`. */
+/**
+ * Everything that Gatebook does, over one database. Made by `createGatebook`. Every method throws ERR_ARGUMENT_INVALID for a
+ * value of a wrong type, ERR_UNAVAILABLE while the database does not answer, and ERR_CLOSED after `close`.
+ */
 export interface Gatebook {
   readonly issuer: string
 
@@ -387,7 +390,7 @@ export interface Gatebook {
     read(filter: EventFilter, options: PageOptions, context: RequestContext): Promise<Page<LogEvent>>
     /** The user's own history, newest first. */
     activity(userId: UserId | number, options?: PageOptions): Promise<Page<LogEvent>>
-    /** Events as they are committed, oldest first, from now (or the last `last` ones) until the signal aborts. */
+    /** Events as they are committed, oldest first, from now (or the last `last` ones) until the signal aborts or `close`. */
     tail(options?: {
       readonly last?: number
       readonly filter?: EventFilter
@@ -397,7 +400,10 @@ export interface Gatebook {
 
   /** Whether log-ins can be answered now. */
   ready(): Promise<{ readonly ready: boolean; readonly reason?: string }>
-  /** Ends timers and, for databases that it opened itself, connections. Idempotent. */
+  /**
+   * Lets nothing begin any more, waits for the calls that are under way (not for the one that it is called in, and ten
+   * seconds at the most), ends tails and timers and, for databases that it opened itself, connections. Idempotent.
+   */
   close(): Promise<void>
 }
 

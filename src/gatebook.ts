@@ -169,7 +169,11 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
     issuer: settings.issuer,
     async fetch(request, connection) {
       // Routing and validation are loaded with the first request: many a command, and many an application, has none.
-      handler ??= (await import('./http/handler.ts')).createHttpHandler({ gate, settings })
+      handler ??= (await import('./http/handler.ts')).createHttpHandler({
+        gate,
+        settings,
+        isClosed: () => guarding.closing.aborted,
+      })
       return handler(request, connection)
     },
     handles: (path) => claimsPath(settings, path),
@@ -257,7 +261,8 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
       closed ??= (async () => {
         await guarding.close()
         await Promise.all(loops.map((loop) => loop.stop()))
-        await parts.mails.close()
+        await guarding.inside(() => parts.mails.close())
+        guarding.end()
         await refusals.flush().catch(() => undefined)
         await throttle.settle().catch(() => undefined)
         // What this process has committed gets its place before it goes, where that is quick.

@@ -1,57 +1,72 @@
-import { checkArguments } from './api-arguments.ts'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { setMaxListeners } from 'node:events'
+import { ARGUMENTS, checkArguments } from './api-arguments.ts'
 import { GatebookError } from './errors.ts'
 
 /** What stands between the callers of the library and the flows. */
 export interface ApiGuard {
-  /** The same object with every method checked: its arguments, and that nothing is asked after `close`. */
+  /** The same object with every method checked: its arguments, and that nothing begins after `close`. */
   guard<T extends object>(api: T, prefix?: string): T
-  /** Refuses from now on; resolves when the calls that are under way have ended. */
+  /**
+   * Lets nothing begin from now on, but for what a call that is under way asks itself (a `claims` callback, a route).
+   * Resolves when those calls have ended, without the one that asks to close; after ten seconds in any case.
+   */
   close(): Promise<void>
+  /** Work of our own in which callbacks of the application may still ask, e.g. for the address of a mail. */
+  inside<T>(work: () => Promise<T>): Promise<T>
+  /** Refuses everything: there is nothing left to ask. */
+  end(): void
   /** Aborted by `close`. */
   readonly closing: AbortSignal
 }
 
-/** Answer at once, or throw; every other method rejects. */
-const AT_ONCE: ReadonlySet<string> = new Set(['handles', 'contextOf', 'tokens.jwks', 'log.tail'])
-/** Can be asked of a Gatebook that is closed, and say so themselves. */
-const ALWAYS: ReadonlySet<string> = new Set(['handles', 'contextOf', 'fetch', 'ready', 'close'])
+/** A call that waits for the application (rows that do not come, a body that does not end) must not hold up the end. */
+const PATIENCE_MILLISECONDS = 10_000
+
+interface Call {
+  done?: Promise<unknown>
+}
 
 type Method = (...given: unknown[]) => unknown
 
 export function createApiGuard(): ApiGuard {
-  const underWay = new Set<Promise<unknown>>()
+  const underWay = new Set<Call>()
+  const within = new AsyncLocalStorage<Call>()
   const ending = new AbortController()
+  // Every tail listens.
+  setMaxListeners(0, ending.signal)
+  let ended = false
 
   function check(path: string, given: readonly unknown[]): void {
-    if (ending.signal.aborted && !ALWAYS.has(path)) throw new GatebookError('ERR_CLOSED')
+    const { always = false } = ARGUMENTS[path]!
+    if (!always && (ended || (ending.signal.aborted && within.getStore() === undefined))) {
+      throw new GatebookError('ERR_CLOSED')
+    }
     checkArguments(path, given)
   }
 
   function guardMethod(path: string, method: Method): Method {
-    if (AT_ONCE.has(path)) {
+    const { atOnce = false, untracked = false } = ARGUMENTS[path]!
+    if (atOnce) {
       return (...given) => {
         check(path, given)
         return method(...given)
       }
     }
-    if (path === 'close') return method
-    // Asked for every request, and nothing has to wait for it.
-    if (path === 'tokens.verify') {
-      return (...given) => {
-        try {
-          check(path, given)
-        } catch (error) {
-          return Promise.reject(error)
-        }
+    if (untracked) {
+      return async (...given) => {
+        check(path, given)
         return method(...given)
       }
     }
     return async (...given) => {
       check(path, given)
-      const call = Promise.resolve(method(...given))
+      const call: Call = {}
       underWay.add(call)
+      const done = within.run(call, async () => method(...given))
+      call.done = done
       try {
-        return await call
+        return await done
       } finally {
         underWay.delete(call)
       }
@@ -71,7 +86,18 @@ export function createApiGuard(): ApiGuard {
     closing: ending.signal,
     async close() {
       ending.abort()
-      await Promise.allSettled(underWay)
+      const asking = within.getStore()
+      const others = [...underWay].filter((call) => call !== asking).map(({ done }) => done)
+      let timer: NodeJS.Timeout | undefined
+      const timeIsUp = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, PATIENCE_MILLISECONDS)
+      })
+      await Promise.race([Promise.allSettled(others), timeIsUp])
+      clearTimeout(timer)
+    },
+    inside: (work) => within.run({}, work),
+    end() {
+      ended = true
     },
   }
 }

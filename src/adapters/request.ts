@@ -16,6 +16,8 @@ export function targetOf(request: IncomingMessage): URL | null {
   const url = target.startsWith('/') ? `http://localhost${target}` : target
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) return null
   const parsed = new URL(url)
+  // Which no Request may have.
+  if (parsed.username !== '' || parsed.password !== '') return null
   const [path] = url.replace(/^https?:\/\/[^/?#]*/, '').split(/[?#]/, 1)
   // Dots and backslashes that the parser resolves: whoever filters paths in front of us did not see this one.
   return parsed.pathname === (path || '/') ? parsed : null

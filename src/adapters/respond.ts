@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
-/** How long a client that was answered may go on sending before the connection is closed. */
-const DRAIN_MILLISECONDS = 1000
+/** How long a client that was answered may go on sending: closing at once would reset the connection under the answer. */
+export const DRAIN_MILLISECONDS = 1000
 
 /** Writes a response, at the pace at which it is taken. Does nothing when the client is gone or was answered already. */
 export async function sendResponse(

@@ -43,11 +43,16 @@ export function formatCsv(events: readonly LogEvent[], header: boolean): string 
       actor_id: actor.id,
       data: JSON.stringify(data),
     }
-    return CSV_COLUMNS.map((name) => escapeUnsafe(String(members[name] ?? '')))
+    return CSV_COLUMNS.map((name) => guardInside(escapeUnsafe(String(members[name] ?? ''))))
   })
   return stringify(header ? [[...CSV_COLUMNS], ...rows] : rows, {
     escape_formulas: true,
     record_delimiter: '\r\n',
     eof: false,
   })
+}
+
+/** A spreadsheet of another language splits at a semicolon, and then a formula stands in front of a cell. */
+function guardInside(text: string): string {
+  return text.replace(/([;|\t]["\s]*)(?=[=+\-@])/g, "$1'")
 }

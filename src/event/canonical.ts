@@ -37,7 +37,8 @@ export function formatCanonical(value: CanonicalValue): string {
 }
 
 function formatArray(items: readonly CanonicalValue[]): string {
-  return `[${items.map(formatCanonical).join(',')}]`
+  // Not `map`, which leaves holes out and would write what no parser reads.
+  return `[${Array.from(items, formatCanonical).join(',')}]`
 }
 
 function formatObject(object: { readonly [member: string]: CanonicalValue | undefined } | null): string {

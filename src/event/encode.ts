@@ -174,7 +174,7 @@ function isOfKind(kind: DataKind | undefined, value: unknown): boolean {
     case 'boolean':
       return typeof value === 'boolean'
     case 'strings':
-      return Array.isArray(value) && value.every((item) => typeof item === 'string')
+      return Array.isArray(value) && Array.from(value).every((item) => typeof item === 'string')
     default:
       return false
   }

@@ -10,6 +10,8 @@ import type { NewEvent } from '../event/event.ts'
 import { lockLiveSessions, lockSession } from '../session/session-row.ts'
 import { findLoginProfile } from '../user/profile.ts'
 import { lockSubject } from '../user/subject.ts'
+import { parseUserId } from '../user/user-id.ts'
+import { isId } from '../util/id.ts'
 import { accountOf } from './attempt.ts'
 import { countAttempt } from './counted-attempt.ts'
 import { eventSource } from './event-source.ts'
@@ -28,7 +30,9 @@ export async function changePassword(
   context: RequestContext = {},
 ): Promise<void> {
   const { settings, store, log, passwords } = parts
-  const { userId, sessionId } = input.claims
+  const { sessionId } = input.claims
+  const userId = parseUserId(input.claims.userId)
+  if (!isId('session', sessionId)) throw new GatebookError('ERR_TOKEN_INVALID')
   const source = eventSource(context, { kind: 'user', id: userId })
   const failed = (reason: 'wrong-password' | 'throttled'): NewEvent => ({
     ...source,

@@ -100,6 +100,8 @@ export async function importUsers(
 
 /** What is wrong with a row, or the row as it is written. Nothing of the hash is ever told. */
 function check(given: ImportedUser): CheckedUser | { readonly code: ErrorCode; readonly detail: string } {
+  if (typeof given !== 'object' || given === null)
+    return { code: 'ERR_ROW_MALFORMED', detail: 'a row must be an object' }
   const { identifier, passwordHash, roles = [], createdAt, disabled = false, confirmed = false } = given
   if (typeof identifier !== 'string') return { code: 'ERR_ROW_MALFORMED', detail: 'identifier must be a text' }
   if (typeof passwordHash !== 'string') return { code: 'ERR_ROW_MALFORMED', detail: 'password_hash must be a text' }

@@ -25,8 +25,13 @@ const NO_QUERY = z.strictObject({})
 const METHODS: readonly RouteMethod[] = ['GET', 'POST', 'PATCH', 'DELETE']
 
 /** The whole HTTP API; never rejects. Throws ERR_OPTION_INVALID for `trustedProxies` and `corsOrigins`. */
-export function createHttpHandler(parts: { readonly gate: Gatebook; readonly settings: Settings }): HttpHandler {
-  const { gate, settings } = parts
+export function createHttpHandler(parts: {
+  readonly gate: Gatebook
+  readonly settings: Settings
+  /** Whether a request that comes now comes too late. */
+  readonly isClosed: () => boolean
+}): HttpHandler {
+  const { gate, settings, isClosed } = parts
   const readContext = createContextReader(settings)
   const addCors = createCors(settings.corsOrigins)
   const answering = createAnswering(settings.issuer)
@@ -84,6 +89,7 @@ export function createHttpHandler(parts: { readonly gate: Gatebook; readonly set
 
   async function dispatch(request: Request, env: Env['Bindings']): Promise<Response> {
     const path = env.url.pathname
+    if (isClosed()) throw new GatebookError('ERR_CLOSED')
     if (!claimsPath(settings, path)) throw new GatebookError('ERR_NOT_FOUND')
     const methods = request.method === 'OPTIONS' ? methodsOf(path) : []
     if (methods.length === 0) return app.fetch(request, env)

@@ -14,6 +14,8 @@ export interface EventReader {
   find(eventId: string): Promise<LogEvent | null>
   /** Throws ERR_QUERY_INVALID or ERR_CURSOR_INVALID, naming the member. */
   search(filter: EventFilter, options?: PageOptions): Promise<Page<LogEvent>>
+  /** Throws ERR_QUERY_INVALID, and reads nothing. */
+  check(filter: EventFilter): void
   /** Oldest first, by their place in the log: everything behind `after`, which is the place of the last one before. */
   follow(
     after: number,
@@ -51,6 +53,10 @@ export function createEventReader(store: Store, identifiers: IdentifierKeys): Ev
       })
       const items = rows.slice(0, limit).map(toLogEvent)
       return { items, next: rows.length > limit ? encodeCursor(String(items.at(-1)!.number)) : null }
+    },
+
+    check(filter) {
+      applyFilter(store.db.selectFrom('gatebook_event') as EventQuery, filter, identifiers)
     },
 
     async follow(after, filter, limit) {

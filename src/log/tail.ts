@@ -24,6 +24,22 @@ export async function* tailEvents(
 ): AsyncGenerator<LogEvent, void, void> {
   const { last = 0, filter = {} } = options
   const signal = options.signal === undefined ? closing : AbortSignal.any([closing, options.signal])
+  if (signal.aborted) return
+  reader.check(filter)
+  try {
+    yield* follow(reader, signal, last, filter)
+  } catch (error) {
+    // What was being read when everything was closed: the end, and no failure.
+    if (!closing.aborted) throw error
+  }
+}
+
+async function* follow(
+  reader: EventReader,
+  signal: AbortSignal,
+  last: number,
+  filter: EventFilter,
+): AsyncGenerator<LogEvent, void, void> {
   let after = await reader.lastPlace()
   // What was there before gets its place only now: it must not come behind, nor what is on the first page a second time.
   const known = new Set(await reader.withoutPlace())

@@ -148,8 +148,8 @@ export const FINDINGS: Readonly<Record<FindingCode, FindingRow>> = {
   'disk-full': { level: 'problem', says: 'Less than 50 MiB are free where the database is.', todo: 'Make room.' },
   'wal-large': {
     level: 'note',
-    says: 'The write-ahead log of the SQLite file has more than 256 MiB: something reads all the time and holds it up.',
-    todo: 'End long reads (a backup, an open shell); then PRAGMA wal_checkpoint(TRUNCATE).',
+    says: 'The write-ahead log of the SQLite file has more than 256 MiB: a long read held it up, or one transaction was large.',
+    todo: 'End long reads (a backup, an open shell); then PRAGMA wal_checkpoint(TRUNCATE) makes it small again.',
   },
   'disk-unseen': { level: 'ok', says: 'The disk of a database server cannot be seen from here.', todo: '' },
   'issuer-ok': { level: 'ok', says: 'The issuer is a public https URL, or this machine.', todo: '' },

@@ -3,9 +3,9 @@ import { toNodeHandler } from '../adapters/node.ts'
 import { sendResponse } from '../adapters/respond.ts'
 import type { Gatebook } from '../api.ts'
 import { GatebookError } from '../errors.ts'
-import { createAnswering } from '../http/answer.ts'
 import type { Diagnostics } from '../options.ts'
-import { generateId } from '../util/id.ts'
+import type { RefuseUnasked } from './refuse-unasked.ts'
+import type { UnderWay } from './under-way.ts'
 
 export interface ListenerOptions {
   /** Null until the database is open. */
@@ -14,38 +14,42 @@ export interface ListenerOptions {
   /** Path of the readiness answer, which says no as soon as the draining begins. */
   readonly readyPath: string
   readonly diagnostics: Diagnostics
-  /** Responses that have begun and not ended. The listener keeps it; a drain looks at it. */
-  readonly underWay: Set<ServerResponse>
+  /** The listener keeps it; a drain looks at it. */
+  readonly underWay: UnderWay
+  readonly refuseUnasked: RefuseUnasked
 }
 
 /** What stands between node's server and the API: the answers before the start and during a drain, and the access line. */
 export function createListener(options: ListenerOptions): RequestListener {
-  const { gate, draining, readyPath, diagnostics, underWay } = options
+  const { gate, draining, readyPath, diagnostics, underWay, refuseUnasked } = options
+
+  function refuse(request: IncomingMessage, response: ServerResponse, error: GatebookError): void {
+    sendResponse(request, response, refuseUnasked(error).response).catch(() => response.destroy())
+  }
+
   return (request, response) => {
-    underWay.add(response)
-    response.once('close', () => underWay.delete(response))
+    if (!underWay.add(response)) return void request.socket.destroy()
     writeAccessLine(request, response, diagnostics)
     if (draining()) response.shouldKeepAlive = false
     const gatebook = gate()
     const absent = gatebook === null || (draining() && pathOf(request) === readyPath)
-    if (!hasOneHost(request)) refuse(request, response, new GatebookError('ERR_REQUEST_MALFORMED'))
-    else if (absent) refuse(request, response, new GatebookError('ERR_UNAVAILABLE', { retryAfterSeconds: 1 }))
+    if (!hasOneHost(request) || isOldAndChunked(request)) {
+      response.shouldKeepAlive = false
+      refuse(request, response, new GatebookError('ERR_REQUEST_MALFORMED'))
+    } else if (absent) refuse(request, response, new GatebookError('ERR_UNAVAILABLE', { retryAfterSeconds: 1 }))
     else toNodeHandler(gatebook)(request, response)
   }
+}
+
+/** RFC 9112 §6.1: what is in front may have read it in another way. */
+function isOldAndChunked({ headers, httpVersion }: IncomingMessage): boolean {
+  return httpVersion === '1.0' && headers['transfer-encoding'] !== undefined
 }
 
 /** RFC 9112 §3.2: anything else is answered 400. Nothing is read out of it, since the client chooses it. */
 function hasOneHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
   const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length
   return hosts === 1 || (hosts === 0 && httpVersion === '1.0')
-}
-
-const answering = createAnswering('')
-
-/** What the API would answer, where it is not asked. */
-function refuse(request: IncomingMessage, response: ServerResponse, error: GatebookError): void {
-  const problem = { requestId: generateId('request', Date.now()), authorized: false }
-  sendResponse(request, response, answering.refuse(error, problem)).catch(() => response.destroy())
 }
 
 function writeAccessLine(request: IncomingMessage, response: ServerResponse, diagnostics: Diagnostics): void {

@@ -1,4 +1,4 @@
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Gatebook } from '../api.ts'
 import { GatebookError } from '../errors.ts'
@@ -11,7 +11,9 @@ import { drain } from './drain.ts'
 import { FINDINGS } from './findings.ts'
 import { createListener } from './listener.ts'
 import type { Mailer } from './mailer.ts'
+import { createRefusal } from './refuse-unasked.ts'
 import { createSenders } from './senders.ts'
+import { createUnderWay } from './under-way.ts'
 import { answerUnreadable } from './unreadable-request.ts'
 
 /** A client that sends slowly or nothing must not hold a connection for long; nothing here has a large body. */
@@ -51,7 +53,8 @@ export async function startServer(
 ): Promise<RunningServer> {
   let gate: Gatebook | null = null
   let stopping: Promise<void> | null = null
-  const underWay = new Set<ServerResponse>()
+  const underWay = createUnderWay()
+  const refuseUnasked = createRefusal((config.issuer.value as string | null) ?? '')
   const operationsPath = (config.operationsPath.value as string | null) ?? ''
   const server = createServer(
     LIMITS,
@@ -61,13 +64,16 @@ export async function startServer(
       readyPath: `${operationsPath}/readyz`,
       diagnostics,
       underWay,
+      refuseUnasked,
     }),
   )
   // RFC 9110 §10.1.1 lets an unknown expectation be ignored.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
   // Node drops what is beyond 2,000 headers, and a proxy appends its own at the end; the size is bounded anyway.
   server.maxHeadersCount = 0
-  answerUnreadable(server, { underWay, diagnostics })
+  // For a client that does not read what it asked for. Longer than anything here takes without a byte.
+  server.timeout = 75_000
+  answerUnreadable(server, { underWay, diagnostics, refuseUnasked })
   const port = await listen(server, config)
   const issuer = (config.issuer.value as string | null) ?? `http://localhost:${port}`
   const options = {
@@ -92,7 +98,7 @@ export async function startServer(
 
   async function stop(): Promise<void> {
     const seconds = config.drainSeconds.value as number
-    diagnostics.info({ under_way: underWay.size, drain_seconds: seconds }, 'shutting down')
+    diagnostics.info({ under_way: underWay.all().length, drain_seconds: seconds }, 'shutting down')
     const cut = await drain(server, underWay, seconds)
     if (cut > 0) diagnostics.warn({ requests: cut }, `requests were broken off after ${seconds} s`)
     await opened.close()

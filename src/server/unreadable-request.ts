@@ -1,14 +1,15 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { DRAIN_MILLISECONDS } from '../adapters/respond.ts'
 import { type ErrorCode, GatebookError } from '../errors.ts'
-import { createAnswering } from '../http/answer.ts'
 import type { Diagnostics } from '../options.ts'
-import { generateId } from '../util/id.ts'
+import type { RefuseUnasked } from './refuse-unasked.ts'
+import type { UnderWay } from './under-way.ts'
 
 export interface UnreadableOptions {
-  /** Responses that have begun and not ended. */
-  readonly underWay: ReadonlySet<ServerResponse>
+  readonly underWay: UnderWay
   readonly diagnostics: Diagnostics
+  readonly refuseUnasked: RefuseUnasked
 }
 
 /** Of the errors of node's parser; ERR_REQUEST_MALFORMED for all others. */
@@ -17,45 +18,43 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'ERR_REQUEST_TIMEOUT',
 }
 
-/** How long a client that was answered may go on sending: closing at once would reset the connection under the answer. */
-const DRAIN_MILLISECONDS = 1000
-
-const answering = createAnswering('')
-
 /**
  * Answers what is no HTTP request with a problem document and closes the connection. Node's own answer has no code that a
  * client could tell apart, and goes in front of the answers to requests that came before on the same connection.
  */
-export function answerUnreadable(server: Server, { underWay, diagnostics }: UnreadableOptions): void {
-  const answered = new WeakSet<Duplex>()
+export function answerUnreadable(server: Server, { underWay, diagnostics, refuseUnasked }: UnreadableOptions): void {
+  const refused = new WeakSet<Duplex>()
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    // The rest of what it sends is as broken.
-    if (answered.has(socket)) return
-    answered.add(socket)
-    // Timeouts and broken chunks come while a response waits for its request: that one is the answer to nothing now.
-    const own = [...underWay].filter((response) => response.req.socket === socket)
-    const earlier = own.filter(({ req }) => req.complete)
-    if (own.some((response) => !earlier.includes(response) && response.headersSent)) return void socket.destroy()
-    const answer = () => answerWith(socket, new GatebookError(CODES[error.code ?? ''] ?? 'ERR_REQUEST_MALFORMED'))
-    if (earlier.length === 0) answer()
-    else Promise.all(earlier.map(closed)).then(answer)
+    refuse(socket, new GatebookError(CODES[error.code ?? ''] ?? 'ERR_REQUEST_MALFORMED'))
   })
   // Without a listener node hangs up on these.
   server.on('connect', (_request: IncomingMessage, socket: Duplex) => {
-    answerWith(socket, new GatebookError('ERR_METHOD', { members: { allowed: [] } }))
+    refuse(socket, new GatebookError('ERR_METHOD'))
   })
 
-  function answerWith(socket: Duplex, error: GatebookError): void {
-    if (!socket.writable) return void socket.destroy()
-    const requestId = generateId('request', Date.now())
-    diagnostics.debug(
-      { status: error.status, code: error.code, request_id: requestId },
-      'request that could not be read',
-    )
+  function refuse(socket: Duplex, error: GatebookError): void {
+    // The rest of what it sends is as broken.
+    if (refused.has(socket)) return
+    refused.add(socket)
     socket.on('error', () => socket.destroy())
+    // Timeouts and broken chunks come while a response waits for its request: that one is the answer to nothing now.
+    const own = underWay.of(socket)
+    const earlier = own.filter(({ req }) => req.complete)
+    // Some of it is answered already, e.g. that there is no such path.
+    const begun = own.some((response) => !earlier.includes(response) && response.headersSent)
+    const answered = begun || underWay.hasAnswered(socket)
+    const end = () => (answered ? socket.end() : answer(socket, error))
+    if (earlier.length === 0) end()
+    else Promise.all((answered ? own : earlier).map(closed)).then(end)
+  }
+
+  function answer(socket: Duplex, error: GatebookError): void {
+    if (!socket.writable) return void socket.destroy()
+    const { response, requestId } = refuseUnasked(error)
+    diagnostics.debug({ status: error.status, code: error.code, request_id: requestId }, 'request that was not taken')
     const timer = setTimeout(() => socket.destroy(), DRAIN_MILLISECONDS)
     socket.once('close', () => clearTimeout(timer)).resume()
-    formatResponse(answering.refuse(error, { requestId, authorized: false })).then(
+    formatResponse(response).then(
       (text) => socket.end(text),
       () => socket.destroy(),
     )
@@ -64,8 +63,9 @@ export function answerUnreadable(server: Server, { underWay, diagnostics }: Unre
 
 function closed(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
-    if (response.closed) resolve()
-    else response.once('close', resolve)
+    if (response.closed || response.req.socket.destroyed) resolve()
+    response.once('close', resolve)
+    response.req.socket.once('close', () => resolve())
   })
 }
 

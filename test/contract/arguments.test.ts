@@ -86,7 +86,9 @@ async function codeOf(method: Method, given: readonly unknown[]): Promise<ErrorC
   try {
     const result = await method(...given)
     // An iterator says what is wrong at its first step; one that waits has nothing against its arguments.
-    if (Symbol.asyncIterator in Object(result)) await (result as AsyncGenerator).return(undefined)
+    if (Symbol.asyncIterator in Object(result)) {
+      await Promise.race([(result as AsyncGenerator).next(), new Promise((resolve) => setTimeout(resolve, 50))])
+    }
     return null
   } catch (error) {
     if (error instanceof GatebookError) return error.code
@@ -94,8 +96,68 @@ async function codeOf(method: Method, given: readonly unknown[]): Promise<ErrorC
   }
 }
 
+const CONTEXT = {
+  ...{ ip: '203.0.113.9', ipSource: 'application', userAgent: 'x', requestId: 'r', traceId: 't' },
+  ...{ deviceToken: 'gbd_x', language: 'ko', actor: { kind: 'system', id: 'cli' } },
+}
+const CREDENTIALS = { identifier: 'anna@app.example', password: PASSWORD }
+const PAGE = { limit: 5, cursor: 'NQ' }
+const GRANT = { roles: ['reader'], claims: { a: 1 }, method: 'password' }
+const FILTER = {
+  ...{ type: 'app.x', outcome: 'success', reason: 'disabled', user: '7', identifier: 'x', ip: '::1', session: 'x' },
+  ...{ request: 'r', device: 'd', from: 1, to: 2 },
+}
+const ID = 'usr_01m8bzjdxxm4aj5wey65bkyydt'
+
+/** Every member of every object that a method takes, as `api.ts` has it: written out, so that a check that is missing shows. */
+const WHOLE: Readonly<Record<string, readonly unknown[]>> = {
+  fetch: [new Request('http://localhost/'), { remoteAddress: '::1' }],
+  contextOf: [new Headers(), { remoteAddress: '::1' }],
+  register: [{ ...CREDENTIALS, invitation: 'x' }, CONTEXT],
+  login: [CREDENTIALS, CONTEXT],
+  refresh: ['gbr_x', CONTEXT],
+  logout: [{ accessToken: 'x', refreshToken: 'x', scope: 'all' }, CONTEXT],
+  changePassword: [{ claims: { userId: ID, sessionId: 'x' }, currentPassword: 'x', newPassword: PASSWORD }, CONTEXT],
+  'registrations.request': [CREDENTIALS, CONTEXT],
+  'registrations.confirm': [{ token: 'x', password: PASSWORD }, CONTEXT],
+  'passwordResets.request': [{ identifier: 'x' }, CONTEXT],
+  'passwordResets.issue': [ID, CONTEXT],
+  'passwordResets.complete': [{ token: 'x', newPassword: PASSWORD }, CONTEXT],
+  'invitations.create': [{ identifier: 'x', roles: ['a'], expiresInSeconds: 60, send: false }, CONTEXT],
+  'invitations.list': [PAGE],
+  'invitations.revoke': ['inv_x', CONTEXT],
+  'attempts.begin': [{ identifier: 'x', userId: 7 }, CONTEXT],
+  'attempt.fail': ['disabled'],
+  'attempt.succeed': [7, GRANT],
+  'users.create': [{ ...CREDENTIALS, roles: ['a'] }, CONTEXT],
+  'users.import': [[], { dryRun: true, onRefused: () => 1, onProgress: () => 1 }, CONTEXT],
+  'users.list': [PAGE],
+  'users.setPassword': [ID, PASSWORD, CONTEXT],
+  'users.grantRole': [ID, 'reader', CONTEXT],
+  'users.unlock': ['x', CONTEXT],
+  'sessions.start': [7, GRANT, CONTEXT],
+  'sessions.end': ['x', 'logout', CONTEXT],
+  'sessions.endAll': [7, 'logout', CONTEXT],
+  'tokens.verify': ['x'],
+  'log.append': [{ type: 'app.x', outcome: 'success', userId: 7, sessionId: 'x', data: { a: 1 } }, CONTEXT],
+  'log.search': [FILTER, PAGE],
+  'log.read': [FILTER, PAGE, CONTEXT],
+  'log.activity': [7, PAGE],
+  'log.tail': [{ last: 1, filter: FILTER, signal: AbortSignal.abort() }],
+}
+
+/** The same with one leaf that no method can do anything with, for every leaf. */
+function* spoilt(value: unknown, path: string): Generator<readonly [path: string, value: unknown]> {
+  yield [path, Symbol('junk')]
+  if (value === null || typeof value !== 'object' || Object.getPrototypeOf(value) !== Object.prototype) return
+  for (const [name, member] of Object.entries(value)) {
+    for (const [where, junk] of spoilt(member, `${path}.${name}`)) yield [where, { ...value, [name]: junk }]
+  }
+}
+
 const NO_OP = async () => undefined
 const SENDERS = { sendReset: NO_OP, sendConfirmation: NO_OP, sendInvitation: NO_OP }
+/** They take nothing. */
 const UNTESTED = new Set(['ready', 'close'])
 
 describe.each(availableEngines)('on $name', (engine) => {
@@ -103,11 +165,15 @@ describe.each(availableEngines)('on $name', (engine) => {
     const { gate } = await openOwnGate(engine, { ...SENDERS, registration: 'confirm' })
     const attempt = await gate.attempts.begin({ identifier: 'anna@app.example' })
     const methods = [...listMethods(gate), ...listMethods(attempt, 'attempt.')].filter(([path]) => !UNTESTED.has(path))
-    expect(methods.map(([path]) => path).toSorted()).toEqual(Object.keys(ARGUMENTS).toSorted())
+    expect(methods.map(([path]) => path).toSorted()).toEqual(
+      Object.keys(ARGUMENTS)
+        .filter((path) => !UNTESTED.has(path))
+        .toSorted(),
+    )
     const wrong: string[] = []
     for (const [path, method] of methods) {
-      for (const [at] of ARGUMENTS[path]!.entries()) {
-        const before = ARGUMENTS[path]!.slice(0, at).map(([name]) => RIGHT[name])
+      for (const [at] of ARGUMENTS[path]!.takes.entries()) {
+        const before = ARGUMENTS[path]!.takes.slice(0, at).map(([name]) => RIGHT[name])
         for (const [name, value] of JUNK) {
           for (const junk of [value, withMembers(value)]) {
             const asked = `${path}, argument ${at}: ${junk === value ? name : `members that are ${name}`}`
@@ -121,6 +187,23 @@ describe.each(availableEngines)('on $name', (engine) => {
     }
     expect(wrong).toEqual([])
   })
+})
+
+test('a symbol in the place of any value is refused, wherever it stands', async () => {
+  const { gate } = await openOwnGate(availableEngines[0]!, { ...SENDERS, registration: 'confirm' })
+  const accepted: string[] = []
+  for (const [path, whole] of Object.entries(WHOLE)) {
+    for (const at of whole.keys()) {
+      for (const [where, junk] of spoilt(whole[at], `${at}`)) {
+        const attempt = await gate.attempts.begin({ identifier: `${path}${where}@app.example` })
+        const method = new Map([...listMethods(gate), ...listMethods(attempt, 'attempt.')]).get(path)!
+        const code = await codeOf(method, whole.with(at, junk))
+        if (code === null) accepted.push(`${path}: ${where}`)
+      }
+    }
+  }
+  // What is in the claims is the application's; JSON leaves out what it cannot write.
+  expect(accepted).toEqual(['attempt.succeed: 1.claims.a', 'sessions.start: 1.claims.a'])
 })
 
 test('the refusal names the argument and the kind of the value, never the value', async () => {

@@ -40,6 +40,7 @@ describe.each(availableEngines)('on $name', (engine) => {
     const attempt = await closing.attempts.begin(anna, anna.context)
     const tail = closing.log.tail()[Symbol.asyncIterator]()
     const waiting = tail.next()
+    const late = closing.log.tail()[Symbol.asyncIterator]()
     const registered = closing.register(anna, anna.context)
     const closed = closing.close()
     expect(closing.close()).toBe(closed)
@@ -54,6 +55,7 @@ describe.each(availableEngines)('on $name', (engine) => {
     expect(await codeOf(closing.log.append({ type: 'app.test' }))).toBe('ERR_CLOSED')
     expect(await codeOf(attempt.fail('wrong-password'))).toBe('ERR_CLOSED')
     expect(() => closing.log.tail()).toThrowError('shutting down')
+    expect(await late.next()).toEqual({ done: true, value: undefined })
     expect(await closing.ready()).toEqual({ ready: false, reason: 'closing' })
     const response = await closing.fetch(
       new Request('https://app.example/auth/me', { headers: { Authorization: `Bearer ${accessToken}` } }),
@@ -62,6 +64,62 @@ describe.each(availableEngines)('on $name', (engine) => {
     expect(await response.json()).toMatchObject({ code: 'ERR_CLOSED' })
     // The other one in this process has lost nothing.
     expect(await gate.tokens.verify(accessToken)).toMatchObject({ userId })
+  })
+
+  test('lets a call that is under way ask what it needs', async () => {
+    const asked: string[] = []
+    const mailed: (object | null)[] = []
+    const { another, person, gate } = await openOwnGate(engine)
+    const anna = person()
+    await gate.register(anna, anna.context)
+    let begin: () => void = () => undefined
+    const inside = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+    const closing = await another({
+      claims: async ({ userId }) => {
+        begin()
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        asked.push((await closing.users.find(userId))!.id)
+        return {}
+      },
+      sendReset: async ({ userId }) => void mailed.push(await closing.users.find(userId!)),
+    })
+    let body!: ReadableStreamDefaultController
+    const request = new Request('https://app.example/auth/login', {
+      ...{ method: 'POST', headers: { 'Content-Type': 'application/json' }, duplex: 'half' },
+      body: new ReadableStream({
+        start(controller) {
+          body = controller
+        },
+      }),
+    } as RequestInit)
+    const fetched = closing.fetch(request)
+    await closing.passwordResets.request({ identifier: anna.identifier })
+    const loggedIn = closing.login(anna, anna.context)
+    await inside
+    const closed = closing.close()
+    body.enqueue(Buffer.from(JSON.stringify({ identifier: anna.identifier, password: anna.password })))
+    body.close()
+    expect((await fetched).status).toBe(200)
+    await loggedIn
+    await closed
+    expect(asked).toHaveLength(2)
+    expect(mailed).toMatchObject([{ identifier: anna.identifier }])
+    // Everything, also what needs no database.
+    for (const path of ['/auth/me', '/nowhere', '/.well-known/jwks.json']) {
+      expect((await closing.fetch(new Request(`https://app.example${path}`))).status).toBe(503)
+    }
+  })
+
+  test('close does not wait for the one who closes', async () => {
+    const { another } = await openOwnGate(engine)
+    const closing = await another()
+    async function* rows() {
+      yield { identifier: 'x', passwordHash: 'x' }
+      await closing.close()
+    }
+    await closing.users.import(rows(), { dryRun: true })
   })
 
   test('several in one process, on two databases, do not know of each other', async () => {

@@ -37,7 +37,7 @@ export async function exchange(port: number, request: HostileRequest): Promise<R
       const isOver = await Promise.race([ended.then(() => true), sleep(SILENCE_MILLISECONDS, false)])
       if (!isOver && received.length !== before) continue
       const answers = parseAnswers(Buffer.concat(received), request.methods)
-      if (isOver || answers.length >= request.answers) return answers
+      if (isOver || (request.untilClosed !== true && answers.length >= request.answers)) return answers
     }
   } finally {
     clearTimeout(giveUp)

@@ -31,6 +31,8 @@ export interface HostileRequest {
   readonly pauseMilliseconds: number
   /** Waits for the time limit of the server. */
   readonly isPatient?: boolean
+  /** Reads on until the server hangs up. */
+  readonly untilClosed?: boolean
   /** How many answers there must be: of a pipeline, one each. */
   readonly answers: number
   /** Methods in their order: a HEAD has no body. */

@@ -64,7 +64,7 @@ describe('diagnostics of a failure', () => {
       login: () => Promise.reject(new RangeError(`cannot handle ${WORD}`)),
       tokens: { ...gate.tokens, verify: () => Promise.reject(WORD) },
     }
-    const fetch = createHttpHandler({ gate: broken, settings })
+    const fetch = createHttpHandler({ gate: broken, settings, isClosed: () => false })
     const replies = [
       await call({ ...broken, fetch }, 'POST /auth/login', { body: { identifier: 'a@app.example', password: WORD } }),
       await call({ ...broken, fetch }, 'GET /auth/me', { token: WORD }),

@@ -73,13 +73,21 @@ describe.each(availableEngines)('doctor on $name', (engine) => {
     expect(await find(settingsOf(on))).toEqual(['uniques-missing', 'mail-off'])
   })
 
-  test('finds tables that are stored in another way', async () => {
-    if (engine.name !== 'mysql') return
+  test.skipIf(engine.name === 'sqlite')('finds a primary key that is gone', async () => {
+    const on = await openOwnGate(engine)
+    const named = engine.name === 'postgres' ? 'CONSTRAINT gatebook_role_pkey' : 'PRIMARY KEY'
+    await sql.raw(`ALTER TABLE gatebook_role DROP ${named}`).execute(on.direct.kysely)
+    expect(await find(settingsOf(on))).toEqual(['uniques-missing', 'mail-off'])
+  })
+
+  test.skipIf(engine.name !== 'mysql')('finds tables that are stored in another way', async () => {
     const on = await openOwnGate(engine)
     const alter = (what: string) => sql.raw(`ALTER TABLE gatebook_user ${what}`).execute(on.direct.kysely)
     await alter('MODIFY identifier_key VARCHAR(320) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL')
     expect(await find(settingsOf(on))).toEqual(['storage-wrong', 'mail-off'])
     await alter('MODIFY identifier_key VARCHAR(320) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL')
+    expect(await find(settingsOf(on))).toEqual(['mail-off'])
+    await sql.raw('CREATE TABLE gatebooks (note VARCHAR(20) COLLATE utf8mb4_general_ci)').execute(on.direct.kysely)
     expect(await find(settingsOf(on))).toEqual(['mail-off'])
     await alter('ENGINE = MyISAM')
     expect(await find(settingsOf(on))).toEqual(['storage-wrong', 'mail-off'])

@@ -1,9 +1,11 @@
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import type { Gatebook } from '../../src/api.ts'
 import { drain } from '../../src/server/drain.ts'
 import { createListener } from '../../src/server/listener.ts'
+import { createRefusal } from '../../src/server/refuse-unasked.ts'
+import { createUnderWay, type UnderWay } from '../../src/server/under-way.ts'
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 /** Answers everything with 200 and its path, after the promise. */
@@ -23,10 +25,17 @@ afterEach(() => {
 async function listen(
   gate: () => Gatebook | null,
   draining: () => boolean,
-): Promise<{ server: Server; url: string; underWay: Set<ServerResponse> }> {
-  const underWay = new Set<ServerResponse>()
+): Promise<{ server: Server; url: string; underWay: UnderWay }> {
+  const underWay = createUnderWay()
   const server = createServer(
-    createListener({ gate, draining, readyPath: '/ops/readyz', diagnostics: silent, underWay }),
+    createListener({
+      gate,
+      draining,
+      readyPath: '/ops/readyz',
+      diagnostics: silent,
+      underWay,
+      refuseUnasked: createRefusal(''),
+    }),
   )
   servers.push(server)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -65,7 +74,7 @@ test('a drain waits for what is under way, and no longer than it may', async () 
     () => false,
   )
   const answer = fetch(`${first.url}/a`)
-  await expect.poll(() => first.underWay.size).toBe(1)
+  await expect.poll(() => first.underWay.all().length).toBe(1)
   const drained = drain(first.server, first.underWay, 30)
   finish(null)
   expect([(await answer).headers.get('connection'), await drained]).toEqual(['close', 0])
@@ -77,7 +86,7 @@ test('a drain waits for what is under way, and no longer than it may', async () 
   )
   const broken = fetch(`${second.url}/a`)
   broken.catch(() => {})
-  await expect.poll(() => second.underWay.size).toBe(1)
+  await expect.poll(() => second.underWay.all().length).toBe(1)
   expect(await drain(second.server, second.underWay, 0.1)).toBe(1)
   await expect(broken).rejects.toThrow()
 })

@@ -17,7 +17,7 @@ afterAll(() => server.stop())
 async function send(text: string, answers = 1): Promise<RawAnswer[]> {
   const parts = [Buffer.from(text, 'latin1')]
   const port = Number(new URL(server.url).port)
-  return exchange(port, { label: '', parts, pauseMilliseconds: 0, answers, methods: [] })
+  return exchange(port, { label: '', parts, pauseMilliseconds: 0, answers, methods: [], untilClosed: answers === 0 })
 }
 
 const HOST = 'Host: localhost\r\n'
@@ -42,7 +42,8 @@ test.each([
   ],
   ['a tunnel', `CONNECT localhost:22 HTTP/1.1\r\n${HOST}\r\n`, 405, 'ERR_METHOD'],
 ])('%s is answered with a problem document, once, and hung up on', async (_, text, status, code) => {
-  const answers = await send(text)
+  // Until the server hangs up, however long that takes.
+  const answers = await send(text, 0)
   expect(answers).toHaveLength(1)
   const { headers, body } = answers[0]!
   expect(answers[0]).toMatchObject({ status })
@@ -54,6 +55,41 @@ test.each([
 test('requests in front of a broken one get their own answers first', async () => {
   const answers = await send(`${HEALTH}${HEALTH}hello\r\n\r\n`, 3)
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 400])
+  const tunnel = await send(`${HEALTH}${HEALTH}CONNECT localhost:22 HTTP/1.1\r\n${HOST}\r\n`, 3)
+  expect(tunnel.map(({ status }) => status)).toEqual([200, 200, 405])
+})
+
+test('a client that asks for much and reads nothing is cut off', async () => {
+  const answers = await send(HEALTH.repeat(200), 0)
+  expect(answers.length).toBeLessThanOrEqual(16)
+  // Within the limit, all are answered.
+  expect(await send(HEALTH.repeat(16), 16)).toHaveLength(16)
+})
+
+test.each([
+  ['credentials in the target', `GET http://user:pass@localhost/healthz HTTP/1.1\r\n${HOST}\r\n`, 404],
+  [
+    'chunks in HTTP/1.0',
+    'POST /auth/login HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n',
+    400,
+  ],
+])('%s is refused', async (_, text, status) => {
+  expect((await send(text)).map((answer) => answer.status)).toEqual([status])
+})
+
+test('an answer that was begun early does not take the one in front of it away', async () => {
+  const early = `POST /nope HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n`
+  const parts = [Buffer.from(HEALTH + early), Buffer.from('ZZ\r\n')]
+  const port = Number(new URL(server.url).port)
+  const answers = await exchange(port, {
+    label: '',
+    parts,
+    pauseMilliseconds: 10,
+    answers: 0,
+    methods: [],
+    untilClosed: true,
+  })
+  expect(answers.map(({ status }) => status)).toEqual([200, 404])
 })
 
 test('HTTP/1.0 may do without Host, and an expectation that nobody knows is ignored', async () => {

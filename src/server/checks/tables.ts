@@ -3,7 +3,7 @@ import type { DialectName, OpenDatabase } from '../../store/dialect.ts'
 import { listPending, migrationStatements } from '../../store/migrations/migrate.ts'
 import type { Check } from '../check.ts'
 import type { Finding } from '../findings.ts'
-import { COLUMNS, type ColumnName, INDEXES, UNIQUES, WRONG_STORAGE } from './present-schema.ts'
+import { COLUMNS, type ColumnName, INDEXES, UNIQUES, WRONG_STORAGE } from '../present-schema.ts'
 
 export async function hasTables({ kysely }: OpenDatabase): Promise<boolean> {
   return (await kysely.introspection.getTables()).some(({ name }) => name === 'gatebook_meta')
@@ -44,12 +44,16 @@ async function compare({ kysely, traits }: OpenDatabase): Promise<readonly Findi
     indexRows.map(({ name }) => name),
   )
   const { rows: uniqueRows } = await UNIQUES[traits.name].execute(kysely)
-  const uniques = missing(wanted.uniques, uniqueRows.map(nameColumn))
+  const uniques = missing(
+    wanted.uniques,
+    uniqueRows.map(({ table, columns }) => `${table}(${columns})`),
+  )
   const { rows: wrong } = traits.name === 'mysql' ? await WRONG_STORAGE.execute(kysely) : { rows: [] }
-  const storage = wrong.map(({ what }) => what).join(' ')
+  const own = new Set(wanted.columns.flatMap((column) => [column, column.split('.', 1)[0]]))
+  const storage = wrong.flatMap(({ what }) => (own.has(what) ? [what] : [])).join(' ')
   return [
     ...(columns !== '' ? [{ code: 'columns-missing', figures: { columns } } as const] : []),
-    ...(uniques !== '' ? [{ code: 'uniques-missing', figures: { columns: uniques } } as const] : []),
+    ...(uniques !== '' ? [{ code: 'uniques-missing', figures: { keys: uniques } } as const] : []),
     ...(storage !== '' ? [{ code: 'storage-wrong', figures: { where: storage } } as const] : []),
     ...(indexes !== '' ? [{ code: 'indexes-missing', figures: { indexes } } as const] : []),
   ]
@@ -64,12 +68,14 @@ function readStatements(engine: DialectName): { columns: string[]; indexes: stri
     const table = /^CREATE TABLE IF NOT EXISTS (\w+) \(/.exec(statement)?.[1]
     const index = /^CREATE INDEX IF NOT EXISTS (\w+)/.exec(statement)?.[1]
     if (index !== undefined) indexes.push(index)
-    for (const [, first, second, unique] of table === undefined
-      ? []
-      : statement.matchAll(/^ {2}(\w+) (\w+).*?( UNIQUE)?,?$/gm)) {
+    if (table === undefined) continue
+    for (const [, first, second, rest = ''] of statement.matchAll(/^ {2}(\w+) (\w+)(.*)$/gm)) {
       if (first === 'KEY') indexes.push(second!)
-      else if (first !== 'PRIMARY') columns.push(`${table}.${first}`)
-      if (unique !== undefined) uniques.push(`${table}.${first}`)
+      else if (first === 'PRIMARY') uniques.push(`${table}${/\(.*\)/.exec(rest)![0].replaceAll(' ', '')}`)
+      else {
+        columns.push(`${table}.${first}`)
+        if (/ (?:UNIQUE|PRIMARY KEY),?$/.test(rest)) uniques.push(`${table}(${first})`)
+      }
     }
   }
   return { columns, indexes, uniques }

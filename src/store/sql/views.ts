@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { CompiledQuery, sql } from 'kysely'
 import type { Settings } from '../../options.ts'
 import type { DialectName, OpenDatabase } from '../dialect.ts'
@@ -13,6 +14,8 @@ export async function ensureViews(store: Store, settings: Settings): Promise<voi
   await ensureView(store, settings, settings.userLogsView, (quote) => userLogs(quote, userId))
   await ensureView(store, settings, settings.userLogEventsView, (quote) => userLogEvents(quote, userId))
 }
+
+const ATTEMPTS = 6
 
 type Quote = (name: string) => string
 
@@ -67,14 +70,25 @@ async function ensureView(
   }
 
   try {
-    // A second time, because another process that starts now may have been quicker.
-    if (await make().catch(make)) return
+    if (await repeat(make)) return
     diagnostics.warn(
       { view: name },
       `There is already a table or view ${name}; it is left alone. Choose another name with userLogsView or userLogEventsView.`,
     )
   } catch (error) {
     diagnostics.warn({ view: name, err: error }, `The view ${name} could not be made. Log-ins do not need it.`)
+  }
+}
+
+/** Several processes that start at once are in each other's way: on MySQL the note of one is seen before its view. */
+async function repeat<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error
+      await sleep(Math.random() * 20 * 2 ** attempt)
+    }
   }
 }
 
