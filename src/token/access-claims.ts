@@ -33,8 +33,7 @@ export function checkAccessHeader({ typ, kid }: CompactHeader): string {
  * one object may be handed to many. Throws ERR_TOKEN_INVALID.
  */
 export function readAccessClaims(bytes: Uint8Array, rules: ClaimRules, now: number): CheckedClaims {
-  const payload = parsePayload(bytes)
-  const { iss, aud, sub, sid, jti, gen, iat, nbf, exp, auth_time: authTime, client_id: client, roles, ...own } = payload
+  const { iss, aud, sub, sid, jti, gen, iat, nbf, exp, authTime, client, roles, own } = sortMembers(parsePayload(bytes))
   if (iss !== rules.issuer) throw refused('iss')
   if (aud !== rules.audience) throw refused('aud')
   if (typeof sub !== 'string' || sub === '') throw refused('sub')
@@ -54,7 +53,7 @@ export function readAccessClaims(bytes: Uint8Array, rules: ClaimRules, now: numb
     userId: sub,
     sessionId: sid,
     roles: Object.freeze(roles),
-    claims: freezeDeep(Object.assign(Object.create(null), own)),
+    claims: freezeDeep(own),
     tokenId: jti,
     clientId: client,
     authenticatedAt: authTime * 1000,
@@ -80,7 +79,55 @@ function parsePayload(bytes: Uint8Array): Record<string, unknown> {
   if (value === null || typeof value !== 'object' || Array.isArray(value) || JSON.stringify(value) !== text) {
     throw refused('payload JSON')
   }
-  return Object.assign(Object.create(null), value) as Record<string, unknown>
+  return value as Record<string, unknown>
+}
+
+interface Members {
+  iss?: unknown
+  aud?: unknown
+  sub?: unknown
+  sid?: unknown
+  jti?: unknown
+  gen?: unknown
+  iat?: unknown
+  nbf?: unknown
+  exp?: unknown
+  authTime?: unknown
+  client?: unknown
+  roles?: unknown
+  /** The claims of the application, on an object without a prototype. */
+  readonly own: Record<string, unknown>
+}
+
+/** Only what stands in the payload itself, and nothing that somebody has hung on Object.prototype. */
+function sortMembers(payload: Record<string, unknown>): Members {
+  const members: Members = { own: Object.create(null) as Record<string, unknown> }
+  for (const name of Object.keys(payload)) {
+    const value = payload[name]
+    switch (name) {
+      case 'iss':
+      case 'aud':
+      case 'sub':
+      case 'sid':
+      case 'jti':
+      case 'gen':
+      case 'iat':
+      case 'nbf':
+      case 'exp':
+      case 'roles':
+        members[name] = value
+        break
+      case 'auth_time':
+        members.authTime = value
+        break
+      case 'client_id':
+        members.client = value
+        break
+      default:
+        members.own[name] = value
+    }
+  }
+  return members
 }
 
 function freezeDeep<T>(value: T): T {

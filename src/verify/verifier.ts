@@ -2,7 +2,7 @@ import type { AccessClaims } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import { type CheckedClaims, checkAccessHeader, readAccessClaims } from '../token/access-claims.ts'
 import type { VerificationAlgorithmName } from '../token/algorithms.ts'
-import { openCompact, parseCompact, refused, type VerificationKey } from '../token/compact.ts'
+import { type CompactJws, openCompact, parseCompact, refused, type VerificationKey } from '../token/compact.ts'
 import { createVerifiedTokens } from '../token/verified-tokens.ts'
 import { type KeySource, localKeys } from './key-source.ts'
 import { remoteKeys } from './remote-keys.ts'
@@ -52,12 +52,15 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const rules = { issuer, audience, lifetimeMax, skew }
   let epoch = keys.epoch()
 
-  async function check(token: string): Promise<CheckedClaims> {
+  function check(token: string): CheckedClaims | Promise<CheckedClaims> {
     const jws = parseCompact(token)
     const kid = checkAccessHeader(jws.header)
     if (!(algorithms as readonly string[]).includes(jws.header.alg)) throw refused('alg')
     const found = keys.find(kid)
-    const key = found instanceof Promise ? await found : found
+    return found instanceof Promise ? found.then((key) => open(token, jws, key)) : open(token, jws, found)
+  }
+
+  function open(token: string, jws: CompactJws, key: VerificationKey | null): CheckedClaims {
     if (key === null) throw refused('unknown kid')
     const checked = readAccessClaims(openCompact(jws, key), rules, now())
     verified.set(token, checked)
@@ -71,7 +74,13 @@ export function createVerifier(options: VerifierOptions): Verifier {
         verified.clear()
         epoch = keys.epoch()
       }
-      const { claims } = verified.get(accessToken) ?? (await check(accessToken))
+      let checked = verified.get(accessToken)
+      if (checked === undefined) {
+        const found = check(accessToken)
+        // Waiting costs a turn of the event loop's queue, and there is nothing to wait for where the key is known.
+        checked = found instanceof Promise ? await found : found
+      }
+      const { claims } = checked
       if (claims.expiresAt + skew * 1000 <= now()) throw new GatebookError('ERR_TOKEN_EXPIRED')
       return claims
     },

@@ -16,6 +16,7 @@ import { type CutReport, runCut } from '../fault/network-cuts.ts'
 import { type HostileReport, runHostile } from '../hostile/run.ts'
 import { type Engine, openEngine } from '../support/engine.ts'
 import { findEngines } from '../support/find-engines.ts'
+import { compareWithJose, STRICTER } from '../verify/differential.ts'
 
 const KILLS = 20
 const PAIRS = 2000
@@ -29,6 +30,7 @@ const UNKNOWN_USER = [
 const LOGIN = { clients: [8, 16], hashConcurrency: ['default'], cycles: 5, windowMilliseconds: 4000 } as const
 const CUT_ROUNDS = 3
 const HOSTILE_REQUESTS = 10_000
+const DIFFERENTIAL_TOKENS = 100_000
 const IMPORTED = 100_000
 const IMPORT_BAR = 300
 const OVERLOAD_BAR = 3
@@ -54,6 +56,34 @@ const PARTS: Readonly<Record<string, (engines: readonly Engine[]) => Promise<Sec
   cuts: reportCuts,
   import: reportImports,
   hostile: reportHostile,
+  differential: reportDifferential,
+}
+
+async function reportDifferential(): Promise<Section[]> {
+  const seed = Math.floor(Date.now() / 1000)
+  const report = await announced('differential', compareWithJose(DIFFERENTIAL_TOKENS, seed))
+  const unwritten = [...report.stricter.keys()].filter((reason) => !Object.hasOwn(STRICTER, reason))
+  const missed = report.looser.length > 0 || unwritten.length > 0
+  const rows = [...report.stricter]
+    .sort(([, a], [, b]) => b - a)
+    .map(([reason, count]) => `| ${reason} | ${count} | ${STRICTER[reason] ?? 'NOT WRITTEN DOWN'} |`)
+  return [
+    {
+      title: 'Tokens, against jose',
+      bar: '100,000 generated and mutated tokens: none that jose refuses is accepted; every refusal beyond jose is on a written list.',
+      verdicts: [`seed ${seed} ${missed ? 'MISSED' : 'holds'}`],
+      missed,
+      body: [
+        `${report.tokens} tokens: both accept ${report.accepted}, both refuse ${report.refused}, only jose accepts`,
+        `${[...report.stricter.values()].reduce((sum, count) => sum + count, 0)}, only Gatebook accepts ${report.looser.length}.`,
+        '',
+        '| refused here alone | tokens | why |',
+        '| --- | --- | --- |',
+        ...rows,
+        ...(missed ? ['', ...report.looser.slice(0, 20).map((found) => `- ${found}`)] : []),
+      ].join('\n'),
+    },
+  ]
 }
 
 async function reportHostile(engines: readonly Engine[]): Promise<Section[]> {

@@ -30,11 +30,15 @@ const SIGN: Readonly<Record<AlgorithmName, (input: Buffer, key: KeyObject | Buff
 const PAIRS = {
   ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
   EdDSA: () => generateKeyPairSync('ed25519'),
-  RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  RS256: (modulusLength: number) => generateKeyPairSync('rsa', { modulusLength }),
 }
 
-export function createIssuer(algorithm: AlgorithmName, kid = `key-${randomBytes(6).toString('hex')}`): Issuer {
-  const made = algorithm === 'HS256' ? null : PAIRS[algorithm]()
+export function createIssuer(
+  algorithm: AlgorithmName,
+  kid = `key-${randomBytes(6).toString('hex')}`,
+  rsaBits = 2048,
+): Issuer {
+  const made = algorithm === 'HS256' ? null : PAIRS[algorithm](rsaBits)
   const secret = randomBytes(32)
   const own = made === null ? { kty: 'oct', k: secret.toString('base64url') } : made.publicKey.export({ format: 'jwk' })
   const jwk = { ...own, alg: algorithm, use: 'sig', kid } as Record<string, string>
