@@ -285,6 +285,14 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
   },
   'tokens.verify': { takes: [['accessToken', text]], untracked: true },
   'tokens.jwks': { takes: [], atOnce: true },
+  'keys.list': { takes: [] },
+  'keys.rotate': { takes: [['context', context]] },
+  'keys.revoke': {
+    takes: [
+      ['keyId', text],
+      ['context', context],
+    ],
+  },
   'log.append': {
     takes: [
       [

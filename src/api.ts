@@ -104,6 +104,24 @@ export interface User {
   readonly roles: readonly string[]
 }
 
+/** A key that signs access tokens, as its state is now; the private half is never shown. */
+export interface SigningKey {
+  readonly id: string
+  readonly algorithm: string
+  /**
+   * `pending`: published, signs nothing yet. `active`: signs. `retiring`: signs no more, verifies what it has signed.
+   * `retired`, `revoked`: verifies nothing, after its time or before.
+   */
+  readonly state: 'pending' | 'active' | 'retiring' | 'retired' | 'revoked'
+  readonly createdAt: number
+  /** From when on it signs: as soon as everybody who keeps the JWKS has it. */
+  readonly activatesAt: number
+  readonly activatedAt: number | null
+  /** When nothing that it has signed can be valid any more. */
+  readonly retiresAt: number | null
+  readonly endedAt: number | null
+}
+
 /** A user of another system. */
 export interface ImportedUser {
   readonly identifier: string
@@ -375,6 +393,22 @@ export interface Gatebook {
     verify(accessToken: string): Promise<AccessClaims>
     /** RFC 7517. Public keys only. */
     jwks(): { readonly keys: readonly Readonly<Record<string, unknown>>[] }
+  }
+
+  readonly keys: {
+    /** Newest first, those that have ended too. */
+    list(): Promise<readonly SigningKey[]>
+    /**
+     * Makes the key that signs next, as soon as everybody who keeps the JWKS has it; without being asked, this happens
+     * every `keyRotationSeconds`. Returns the one that waits already, where one does. Throws ERR_KEY_SHARED with HS256.
+     */
+    rotate(context?: RequestContext): Promise<SigningKey>
+    /**
+     * For a key that somebody else may have: every access token that it has signed is refused from now on, and clients
+     * refresh. Verifiers that keep the JWKS learn of it when they fetch it again. False when it had ended before. Throws
+     * ERR_KEY_NOT_FOUND.
+     */
+    revoke(keyId: string, context?: RequestContext): Promise<boolean>
   }
 
   readonly log: {

@@ -61,6 +61,8 @@ export type ErrorCode =
   | 'ERR_REQUEST_TIMEOUT'
   | 'ERR_HEADERS_TOO_LARGE'
   | 'ERR_KEY_INVALID'
+  | 'ERR_KEY_NOT_FOUND'
+  | 'ERR_KEY_SHARED'
   | 'ERR_KEYS_UNAVAILABLE'
   | 'ERR_ARGUMENT_INVALID'
   | 'ERR_CLOSED'
@@ -165,6 +167,11 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ERR_REQUEST_MALFORMED: { status: 400, message: 'This is not a valid HTTP request.' },
   ERR_REQUEST_TIMEOUT: { status: 408, message: 'The request did not arrive in time.' },
   ERR_HEADERS_TOO_LARGE: { status: 431, message: 'The headers of the request are too large.' },
+  ERR_KEY_NOT_FOUND: { status: 404, message: 'There is no such signing key.' },
+  ERR_KEY_SHARED: {
+    status: 409,
+    message: 'Access tokens are signed with a shared secret, which is a setting and cannot be rotated here.',
+  },
   ERR_KEY_INVALID: { status: 500, message: 'A key cannot be used.' },
   ERR_KEYS_UNAVAILABLE: { status: 503, message: 'The keys that access tokens are verified with cannot be had now.' },
   ERR_ARGUMENT_INVALID: { status: 422, message: 'A value does not have the documented type.' },

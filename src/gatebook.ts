@@ -20,6 +20,7 @@ import { readLog } from './flow/read-log.ts'
 import { refresh } from './flow/refresh.ts'
 import { register } from './flow/register.ts'
 import { completePasswordReset, issuePasswordReset, requestPasswordReset } from './flow/reset-password.ts'
+import { advanceKeys, listKeys, openKeys, revokeKey, rotateKey } from './flow/rotate-key.ts'
 import { startApplicationSession } from './flow/start-application-session.ts'
 import { unlock } from './flow/unlock.ts'
 import { createApiGuard } from './guard-api.ts'
@@ -46,6 +47,7 @@ import { ensureViews } from './store/sql/views.ts'
 import { createThrottle } from './throttle/throttle.ts'
 import { createAccessTokens } from './token/access.ts'
 import { createDeviceTokens } from './token/device.ts'
+import { KEY_RELOAD_SECONDS } from './token/key-times.ts'
 import { forgetOneTimeTokens } from './token/one-time-row.ts'
 import { createRefreshTokens } from './token/refresh.ts'
 import { createRevocationList } from './token/revocations.ts'
@@ -59,7 +61,6 @@ import { type Loop, startLoop } from './util/loop.ts'
 const HOUSEKEEPING_MILLISECONDS = 10_000
 const FLUSH_MILLISECONDS = 1000
 const SETTLE_MILLISECONDS = 100
-const KEY_RELOAD_MILLISECONDS = 30_000
 /** A process that has left no event itself looks at the queue this much more rarely: for what a dead one has left there. */
 const IDLE_TICKS = 10
 
@@ -98,8 +99,9 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
   }
   const log = createEventLog({ clock, secret, onQueued })
   const refusals = createRefusalLog(store, log, clock)
-  const keys = createKeyRing({ store, log, secret, settings })
-  await (settings.attach ? keys.reload() : keys.open())
+  const keys = createKeyRing({ store, secret, settings })
+  const keyParts = { store, log, secret, settings, keys }
+  await (settings.attach ? keys.reload() : openKeys(keyParts))
   const revocations = createRevocationList(store, clock)
   await revocations.poll()
 
@@ -149,7 +151,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
   repeat('Giving attempts back to addresses', SETTLE_MILLISECONDS, () => throttle.settle())
   if (!settings.attach) {
     repeat('Reading the revocations', settings.revocationPollMilliseconds, () => revocations.poll())
-    repeat('Reading the signing keys', KEY_RELOAD_MILLISECONDS, () => keys.reload())
+    repeat('Looking after the signing keys', KEY_RELOAD_SECONDS * 1000, () => advanceKeys(keyParts))
     repeat('Housekeeping', HOUSEKEEPING_MILLISECONDS, async () => {
       const more = [
         await expireSessions(store, parts.sessionEnder, clock),
@@ -234,6 +236,12 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
     tokens: {
       verify: (accessToken) => parts.accessTokens.verify(accessToken),
       jwks: () => keys.jwks(),
+    },
+
+    keys: {
+      list: () => listKeys(keyParts),
+      rotate: (context) => rotateKey(keyParts, context),
+      revoke: (keyId, context) => revokeKey(keyParts, keyId, context),
     },
 
     log: {

@@ -246,6 +246,16 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     scope: 'library',
     about: 'Longer access tokens are not issued, because proxies and servers cap their headers.',
   },
+  keyRotationSeconds: {
+    env: 'GATEBOOK_KEY_ROTATION_SECONDS',
+    kind: 'integer',
+    default: 90 * DAY,
+    unit: 'seconds',
+    range: [0, 400 * DAY],
+    scope: 'library',
+    about:
+      'After so long another key signs access tokens, without anybody noticing; 0: only when somebody asks for it.',
+  },
   verifiedTokens: {
     env: 'GATEBOOK_VERIFIED_TOKENS',
     kind: 'integer',
@@ -515,6 +525,7 @@ export type OptionName =
   | 'hs256Secret'
   | 'accessTokenSeconds'
   | 'accessTokenMaxBytes'
+  | 'keyRotationSeconds'
   | 'verifiedTokens'
   | 'refreshIdleSeconds'
   | 'refreshAbsoluteSeconds'
@@ -583,6 +594,7 @@ export interface GatebookOptions {
   readonly hs256Secret?: string
   readonly accessTokenSeconds?: number
   readonly accessTokenMaxBytes?: number
+  readonly keyRotationSeconds?: number
   readonly verifiedTokens?: number
   readonly refreshIdleSeconds?: number
   readonly refreshAbsoluteSeconds?: number

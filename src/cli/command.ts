@@ -40,6 +40,10 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     about: 'Look at and end the sessions of a user.',
     load: async () => (await import('./commands/session.ts')).defineSession,
   },
+  key: {
+    about: 'Look at, rotate and revoke the keys that sign access tokens.',
+    load: async () => (await import('./commands/key.ts')).defineKey,
+  },
   log: {
     about: 'Read the log: follow, search, show.',
     load: async () => (await import('./commands/log.ts')).defineLog,

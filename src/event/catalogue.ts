@@ -331,6 +331,28 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     ecs: 'configuration / change',
     about: 'Access tokens are signed with this key from now on.',
   },
+  'key.retired': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { kid: 'string', algorithm: 'string' },
+    volume: 'low',
+    owasp: 'sys_startup',
+    ocsf: 300403,
+    ecs: 'configuration / change',
+    about: 'Nothing that this signing key has signed can be valid any more; it is published no longer.',
+  },
+  'key.revoked': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { kid: 'string', algorithm: 'string' },
+    volume: 'low',
+    owasp: 'sys_startup',
+    ocsf: 300403,
+    ecs: 'configuration / change',
+    about: 'A signing key was ended at once: what it has signed is refused.',
+  },
   'throttle.locked': {
     outcomes: ['success'],
     kind: 'exact',
@@ -391,6 +413,8 @@ export type EventTypeName =
   | 'role.revoked'
   | 'key.created'
   | 'key.activated'
+  | 'key.retired'
+  | 'key.revoked'
   | 'throttle.locked'
   | 'throttle.unlocked'
   | 'log.read'

@@ -8,6 +8,7 @@ import type {
   WireNewInvitation,
   WirePage,
   WireSession,
+  WireSigningKey,
   WireTokens,
   WireUser,
 } from './wire.ts'
@@ -77,6 +78,21 @@ export const sessionSchema: z.ZodType<WireSession> = named(
     method: z.string(),
   }),
   'One log-in, from its start to its end.',
+)
+
+export const signingKeySchema: z.ZodType<WireSigningKey> = named(
+  'SigningKey',
+  z.object({
+    id: z.string(),
+    algorithm: z.string(),
+    state: z.enum(['pending', 'active', 'retiring', 'retired', 'revoked']),
+    created_at: instant,
+    activates_at: instant,
+    activated_at: z.int().nullable(),
+    retires_at: z.int().nullable(),
+    ended_at: z.int().nullable(),
+  }),
+  'A key that signs access tokens: published before it signs, and kept until nothing that it has signed is valid.',
 )
 
 export const userSchema: z.ZodType<WireUser> = named(
@@ -169,6 +185,11 @@ export const activityPageSchema: z.ZodType<WirePage<WireActivity>> = pageSchema(
 export const eventPageSchema: z.ZodType<WirePage<WireEvent>> = pageSchema('EventPage', eventSchema)
 
 export const invitationPageSchema: z.ZodType<WirePage<WireInvitation>> = pageSchema('InvitationPage', invitationSchema)
+
+export const signingKeyListSchema: z.ZodType<{ items: WireSigningKey[] }> = listSchema(
+  'SigningKeyList',
+  signingKeySchema,
+)
 
 export const endedSchema: z.ZodType = z.object({ ended: z.int() })
 export const healthSchema: z.ZodType = z.object({ status: z.literal('ok') })

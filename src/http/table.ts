@@ -3,6 +3,7 @@ import { isOn, type RouteSettings } from './paths.ts'
 import type { Route } from './route.ts'
 import { adminEventRoutes } from './routes/admin-events.ts'
 import { adminInvitationRoutes } from './routes/admin-invitations.ts'
+import { adminKeyRoutes } from './routes/admin-keys.ts'
 import { adminSessionRoutes } from './routes/admin-sessions.ts'
 import { adminUserRoutes } from './routes/admin-users.ts'
 import { authRoutes } from './routes/auth.ts'
@@ -28,6 +29,7 @@ export function listRoutes(settings: RouteSettings): readonly Route[] {
       ...adminUserRoutes(adminPath),
       ...adminSessionRoutes(adminPath),
       ...adminInvitationRoutes(adminPath),
+      ...adminKeyRoutes(adminPath),
     )
   }
   if (operationsPath !== null) {

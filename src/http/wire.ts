@@ -1,4 +1,4 @@
-import type { AccessClaims, Invitation, NewInvitation, Page, Session, SessionTokens, User } from '../api.ts'
+import type { AccessClaims, Invitation, NewInvitation, Page, Session, SessionTokens, SigningKey, User } from '../api.ts'
 import type { LogEvent } from '../event/event.ts'
 
 /** The one mapping from the library's objects to the members of the HTTP API: snake_case, instants in epoch milliseconds. */
@@ -34,6 +34,17 @@ export interface WireSession {
   user_agent: string | null
   device_id: string | null
   method: string
+}
+
+export interface WireSigningKey {
+  id: string
+  algorithm: string
+  state: 'pending' | 'active' | 'retiring' | 'retired' | 'revoked'
+  created_at: number
+  activates_at: number
+  activated_at: number | null
+  retires_at: number | null
+  ended_at: number | null
 }
 
 export interface WireUser {
@@ -230,5 +241,18 @@ export function toWireEvent(event: LogEvent): WireEvent {
     request_id: event.requestId,
     trace_id: event.traceId,
     data: event.data,
+  }
+}
+
+export function toWireSigningKey(key: SigningKey): WireSigningKey {
+  return {
+    id: key.id,
+    algorithm: key.algorithm,
+    state: key.state,
+    created_at: key.createdAt,
+    activates_at: key.activatesAt,
+    activated_at: key.activatedAt,
+    retires_at: key.retiresAt,
+    ended_at: key.endedAt,
   }
 }

@@ -45,7 +45,11 @@ export function answerUnreadable(server: Server, { underWay, diagnostics, refuse
     const answered = begun || underWay.hasAnswered(socket)
     const end = () => (answered ? socket.end() : answer(socket, error))
     if (earlier.length === 0) end()
-    else Promise.all((answered ? own : earlier).map(closed)).then(end)
+    else {
+      // A response that waits behind another one is told nothing when its client leaves.
+      const gone = new Promise((resolve) => socket.once('close', resolve))
+      Promise.race([gone, Promise.all((answered ? own : earlier).map(closed))]).then(end)
+    }
   }
 
   function answer(socket: Duplex, error: GatebookError): void {
@@ -63,9 +67,8 @@ export function answerUnreadable(server: Server, { underWay, diagnostics, refuse
 
 function closed(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
-    if (response.closed || response.req.socket.destroyed) resolve()
-    response.once('close', resolve)
-    response.req.socket.once('close', () => resolve())
+    if (response.closed) resolve()
+    else response.once('close', resolve)
   })
 }
 

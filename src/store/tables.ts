@@ -133,7 +133,7 @@ export interface LogStateTable {
 export interface SigningKeyTable {
   kid: string
   algorithm: string
-  state: 'pending' | 'active' | 'retiring' | 'revoked'
+  state: 'pending' | 'active' | 'retiring' | 'retired' | 'revoked'
   /** The algorithm while the key is active, NULL otherwise: unique, so that there is one active key each. */
   active_for: string | null
   public_jwk: string
@@ -141,7 +141,13 @@ export interface SigningKeyTable {
   sealed_private_key: Uint8Array
   secret_version: number
   created_at: number
+  /** From when on it may sign. */
+  activates_at: number
   activated_at: number | null
+  /** When nothing that it has signed can be valid any more. */
+  retires_at: number | null
+  /** Since when it verifies nothing. */
+  ended_at: number | null
 }
 
 export interface ThrottleTable {

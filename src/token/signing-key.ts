@@ -1,33 +1,21 @@
-import { createHash, type KeyObject } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { GatebookError } from '../errors.ts'
-import type { NewEvent } from '../event/event.ts'
-import type { EventLog } from '../log/log.ts'
 import type { Settings } from '../options.ts'
 import type { MasterSecret } from '../secret/master-secret.ts'
 import type { Store } from '../store/store.ts'
-import type { Transaction } from '../store/transaction.ts'
-import { generateId } from '../util/id.ts'
-import {
-  ALGORITHMS,
-  type AlgorithmName,
-  exportPrivateKey,
-  exportPublicJwk,
-  importPrivateKey,
-  importPublicJwk,
-  importSharedSecret,
-  type Jwk,
-} from './algorithms.ts'
+import { ALGORITHMS, type AlgorithmName, importPublicJwk, importSharedSecret, type Jwk } from './algorithms.ts'
 import type { TokenKey } from './jwt.ts'
-import { seal, unseal } from './seal.ts'
+import { type KeyRow, readKeyRows, VERIFYING } from './key-row.ts'
+import { openPrivateKey } from './make-key.ts'
 
 const RELOAD_COOLDOWN = 2000
 
 /** The signing keys of this database, as this process knows them. */
 export interface KeyRing {
-  /** Loads the keys, and makes the first one of the configured algorithm. */
-  open(): Promise<void>
   /** What access tokens are signed with. */
   signingKey(): TokenKey
+  /** Whether there is one; not on a new database, before the first was made. */
+  canSign(): boolean
   /** Null when no key has this id. Asks the database about an unknown one, but not more often than every 2 s. */
   findVerificationKey(kid: string): TokenKey | null | Promise<TokenKey | null>
   jwks(): { readonly keys: readonly Jwk[] }
@@ -38,109 +26,67 @@ export interface KeyRing {
 
 export interface KeyRingOptions {
   readonly store: Store
-  readonly log: EventLog
   readonly secret: MasterSecret
   readonly settings: Settings
 }
 
 interface LoadedKeys {
+  /** By which two readings of the same rows are told from different ones. */
+  readonly mark: string
   readonly verification: ReadonlyMap<string, TokenKey>
   readonly published: readonly Jwk[]
   readonly signing: TokenKey | null
 }
 
-export function createKeyRing({ store, log, secret, settings }: KeyRingOptions): KeyRing {
+export function createKeyRing({ store, secret, settings }: KeyRingOptions): KeyRing {
   const { signingAlgorithm, clock } = settings
   const shared = settings.hs256Secret === null ? null : sharedKey(settings.hs256Secret)
-  let loaded: LoadedKeys = { verification: new Map(), published: [], signing: null }
+  let loaded: LoadedKeys = { mark: '', verification: new Map(), published: [], signing: null }
   let reloadedAt = Number.NEGATIVE_INFINITY
   let reloading: Promise<void> | undefined
   let epoch = 0
 
-  async function load(): Promise<LoadedKeys> {
-    const rows = await store.read((db) =>
-      db.selectFrom('gatebook_signing_key').selectAll().where('state', '!=', 'revoked').orderBy('created_at').execute(),
-    )
+  function open(rows: readonly KeyRow[], mark: string): LoadedKeys {
     const verification = new Map<string, TokenKey>()
-    const published: Jwk[] = []
-    let signing = signingAlgorithm === 'HS256' ? shared : null
     if (shared !== null && signingAlgorithm === 'HS256') verification.set(shared.kid, shared)
-    for (const row of rows) {
+    const published = rows.map((row) => JSON.parse(row.public_jwk) as Jwk)
+    for (const [at, row] of rows.entries()) {
       const algorithm = ALGORITHMS[row.algorithm as AlgorithmName]
-      const jwk = JSON.parse(row.public_jwk) as Jwk
-      verification.set(row.kid, { kid: row.kid, algorithm, key: importPublicJwk(jwk) })
-      published.push(jwk)
-      if (row.active_for === signingAlgorithm) signing = { kid: row.kid, algorithm, key: openPrivateKey(row) }
+      verification.set(row.kid, { kid: row.kid, algorithm, key: importPublicJwk(published[at]!) })
     }
-    return { verification, published, signing }
+    if (signingAlgorithm === 'HS256') return { mark, verification, published, signing: shared }
+    // Until a key of an algorithm that was changed to is known to everybody, the one of before goes on.
+    const active = rows.find((row) => row.active_for === signingAlgorithm) ?? rows.find((row) => row.state === 'active')
+    const signing =
+      active === undefined
+        ? null
+        : {
+            kid: active.kid,
+            algorithm: ALGORITHMS[active.algorithm as AlgorithmName],
+            key: openPrivateKey(secret, active),
+          }
+    return { mark, verification, published, signing }
   }
 
-  function openPrivateKey(row: { kid: string; secret_version: number; sealed_private_key: Uint8Array }): KeyObject {
-    const sealingKey = secret.deriveKey('signing-key', row.secret_version)
-    const der = sealingKey === null ? null : unseal(row.sealed_private_key, sealingKey, row.kid)
-    if (der === null) {
-      throw new GatebookError('ERR_SECRET_MISMATCH', {
-        detail: `The signing key ${row.kid} cannot be opened with version ${row.secret_version} of the master secret.`,
-      })
-    }
-    return importPrivateKey(der)
-  }
-
-  async function createFirstKey(algorithm: AlgorithmName): Promise<void> {
-    const now = clock.now()
-    const kid = generateId('key', now)
-    const privateKey = ALGORITHMS[algorithm].generate!()
-    try {
-      await store.transaction(async (tx) => {
-        await insertActiveKey(tx, { kid, algorithm, privateKey, now })
-        await log.append(tx, [keyEvent('key.created', kid, algorithm), keyEvent('key.activated', kid, algorithm)])
-      })
-    } catch (error) {
-      // Another process was quicker; its key is ours too.
-      if (!store.traits.isUniqueViolation(error)) throw error
-    }
-  }
-
-  async function insertActiveKey(
-    tx: Transaction,
-    made: { kid: string; algorithm: AlgorithmName; privateKey: KeyObject; now: number },
-  ): Promise<void> {
-    await tx.db
-      .insertInto('gatebook_signing_key')
-      .values({
-        kid: made.kid,
-        algorithm: made.algorithm,
-        state: 'active',
-        active_for: made.algorithm,
-        public_jwk: JSON.stringify(exportPublicJwk(made.privateKey, made.algorithm, made.kid)),
-        sealed_private_key: seal(exportPrivateKey(made.privateKey), secret.deriveCurrentKey('signing-key'), made.kid),
-        secret_version: secret.currentVersion,
-        created_at: made.now,
-        activated_at: made.now,
-      })
-      .execute()
+  async function load(): Promise<void> {
+    const rows = await readKeyRows(store, VERIFYING)
+    reloadedAt = clock.now()
+    const mark = JSON.stringify(rows.map(({ kid, state, secret_version: version }) => [kid, state, version]))
+    if (mark === loaded.mark) return
+    const keys = open(rows, mark)
+    if ([...loaded.verification.keys()].some((kid) => !keys.verification.has(kid))) epoch += 1
+    loaded = keys
   }
 
   function reload(): Promise<void> {
-    reloading ??= load()
-      .then((keys) => {
-        if ([...loaded.verification.keys()].some((kid) => !keys.verification.has(kid))) epoch += 1
-        loaded = keys
-        reloadedAt = clock.now()
-      })
-      .finally(() => {
-        reloading = undefined
-      })
+    reloading ??= load().finally(() => {
+      reloading = undefined
+    })
     return reloading
   }
 
   return {
-    async open() {
-      await reload()
-      if (loaded.signing !== null) return
-      await createFirstKey(signingAlgorithm)
-      await reload()
-    },
+    canSign: () => loaded.signing !== null,
     signingKey() {
       if (loaded.signing === null)
         throw new GatebookError('ERR_INTERNAL', { detail: 'There is no active signing key.' })
@@ -161,8 +107,4 @@ export function createKeyRing({ store, log, secret, settings }: KeyRingOptions):
 function sharedKey(sharedSecret: string): TokenKey {
   const digest = createHash('sha256').update(`gatebook hs256 kid\n${sharedSecret}`, 'utf8').digest('base64url')
   return { kid: `hs256-${digest.slice(0, 16)}`, algorithm: ALGORITHMS.HS256, key: importSharedSecret(sharedSecret) }
-}
-
-function keyEvent(type: 'key.created' | 'key.activated', kid: string, algorithm: string): NewEvent {
-  return { type, outcome: 'success', actor: { kind: 'system', id: 'gatebook' }, data: { kid, algorithm } }
 }

@@ -39,6 +39,30 @@ describe('administration', () => {
     expect((await at.gatebook(['user', 'list', '--cursor', 'x!'])).status).toBe(2)
   })
 
+  test('keys are listed, rotated and revoked, and the log says who did', async () => {
+    const list = async () => parseLines((await at.gatebook(['key', 'list', '--json'])).stdout)
+    const [first] = await list()
+    expect(first).toMatchObject({ state: 'active', algorithm: 'ES256' })
+    const rotated = await at.gatebook(['key', 'rotate'])
+    expect(rotated.stdout).toMatch(/^key_\w+ signs from \d{4}-.* on, when everybody knows it\.\n$/)
+    // Nobody makes a second one that waits.
+    expect((await at.gatebook(['key', 'rotate'])).stdout).toBe(rotated.stdout)
+    expect((await list()).map(({ state }) => state)).toEqual(['pending', 'active'])
+    const kid = String(first?.id)
+    expect((await at.gatebook(['key', 'revoke', kid])).stdout).toBe(`${kid} is revoked.\n`)
+    expect((await at.gatebook(['key', 'revoke', kid])).stdout).toBe(`${kid} had ended before.\n`)
+    expect((await at.gatebook(['key', 'revoke', 'key_x'])).status).toBe(1)
+    expect((await list()).map(({ state }) => state)).toEqual(['active', 'revoked'])
+    expect((await at.gatebook(['key', 'list'])).stdout).toMatch(/revoked +ended \d{4}-/)
+    expect(await at.eventsOf('--type', 'key.*')).toEqual([
+      expect.objectContaining({ type: 'key.created', actor: { kind: 'system', id: 'gatebook' } }),
+      expect.objectContaining({ type: 'key.activated' }),
+      { type: 'key.created', reason: null, actor: BY_CLI },
+      { type: 'key.revoked', reason: null, actor: BY_CLI },
+      { type: 'key.activated', reason: null, actor: BY_CLI },
+    ])
+  })
+
   test('sessions are listed and ended', async () => {
     const first = (await (await at.login(PASSWORD)).json()) as { session_id: string; refresh_token: string }
     await at.login(PASSWORD, 'another browser')

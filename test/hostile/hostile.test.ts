@@ -9,7 +9,7 @@ describe.each(availableEngines)('on $name', (engine) => {
     { timeout: 120_000 },
     async (seed) => {
       const { problems, answers, events, diagnosticLines } = await runHostile(engine, {
-        requests: 500,
+        requests: 700,
         seed,
         slow: seed === 2 && engine.name === 'sqlite',
       })

@@ -1,3 +1,4 @@
+import { JWKS_CACHE_SECONDS } from '../../token/key-times.ts'
 import { JWKS_PATH } from '../paths.ts'
 import { defineRoute, type Route } from '../route.ts'
 import { jwksSchema } from '../schema.ts'
@@ -12,7 +13,11 @@ export const jwksRoutes: readonly Route[] = [
     responses: { 200: jwksSchema },
     async handle({ gate }) {
       // Keys are published before they sign, so a copy of this age never lacks one.
-      return { status: 200, body: gate.tokens.jwks(), headers: { 'Cache-Control': 'public, max-age=300' } }
+      return {
+        status: 200,
+        body: gate.tokens.jwks(),
+        headers: { 'Cache-Control': `public, max-age=${JWKS_CACHE_SECONDS}` },
+      }
     },
   }),
 ]

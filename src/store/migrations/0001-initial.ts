@@ -163,7 +163,10 @@ export function initial(dialect: DialectName): string[] {
         `sealed_private_key ${longBytes} NOT NULL`,
         `secret_version ${integer} NOT NULL`,
         `created_at ${bigint} NOT NULL`,
+        `activates_at ${bigint} NOT NULL`,
         `activated_at ${bigint}`,
+        `retires_at ${bigint}`,
+        `ended_at ${bigint}`,
       ],
     },
     {
