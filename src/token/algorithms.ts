@@ -19,7 +19,8 @@ export type Jwk = Readonly<Record<string, string>>
 
 export interface VerificationAlgorithm {
   readonly name: VerificationAlgorithmName
-  verify(input: Buffer, signature: Buffer, key: KeyObject): boolean
+  /** `input`: ASCII. */
+  verify(input: string, signature: Buffer, key: KeyObject): boolean
 }
 
 /** One row per signature algorithm. A key record names its row; nothing that a token says chooses one. */
@@ -37,20 +38,21 @@ export const ALGORITHMS: Readonly<Record<AlgorithmName, Algorithm>> = {
   ES256: {
     name: 'ES256',
     sign: (input, key) => sign('sha256', input, { key, ...P1363 }),
-    verify: (input, signature, key) => signature.length === 64 && verify('sha256', input, { key, ...P1363 }, signature),
+    verify: (input, signature, key) =>
+      signature.length === 64 && verify('sha256', bytesOf(input), { key, ...P1363 }, signature),
     generate: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
   },
   // RFC 8037 §3.1, Ed25519.
   EdDSA: {
     name: 'EdDSA',
     sign: (input, key) => sign(null, input, key),
-    verify: (input, signature, key) => signature.length === 64 && verify(null, input, key, signature),
+    verify: (input, signature, key) => signature.length === 64 && verify(null, bytesOf(input), key, signature),
     generate: () => generateKeyPairSync('ed25519').privateKey,
   },
   RS256: {
     name: 'RS256',
     sign: (input, key) => sign('sha256', input, key),
-    verify: (input, signature, key) => verify('sha256', input, key, signature),
+    verify: (input, signature, key) => verify('sha256', bytesOf(input), key, signature),
     // ASVS 11.2.3 asks for 128 bits of security.
     generate: () => generateKeyPairSync('rsa', { modulusLength: 3072 }).privateKey,
   },
@@ -58,7 +60,7 @@ export const ALGORITHMS: Readonly<Record<AlgorithmName, Algorithm>> = {
     name: 'HS256',
     sign: (input, key) => createHmac('sha256', key).update(input).digest(),
     verify(input, signature, key) {
-      const expected = createHmac('sha256', key).update(input).digest()
+      const expected = createHmac('sha256', key).update(input, 'latin1').digest()
       return signature.length === expected.length && timingSafeEqual(signature, expected)
     },
     generate: null,
@@ -69,13 +71,18 @@ export const VERIFICATION_ALGORITHMS: Readonly<Record<VerificationAlgorithmName,
   ...ALGORITHMS,
   ES384: {
     name: 'ES384',
-    verify: (input, signature, key) => signature.length === 96 && verify('sha384', input, { key, ...P1363 }, signature),
+    verify: (input, signature, key) =>
+      signature.length === 96 && verify('sha384', bytesOf(input), { key, ...P1363 }, signature),
   },
   ES512: {
     name: 'ES512',
     verify: (input, signature, key) =>
-      signature.length === 132 && verify('sha512', input, { key, ...P1363 }, signature),
+      signature.length === 132 && verify('sha512', bytesOf(input), { key, ...P1363 }, signature),
   },
+}
+
+function bytesOf(input: string): Buffer {
+  return Buffer.from(input, 'latin1')
 }
 
 /** The public half as a JWK with `alg`, `use` and `kid` (RFC 7517 §4). */
