@@ -28,27 +28,28 @@ const OURS: RequestContext = { actor: { kind: 'system', id: 'gatebook' } }
 
 /** Makes the first key, which signs at once: nobody has a JWKS yet. Another algorithm than before begins as pending. */
 export async function openKeys(parts: KeyParts): Promise<void> {
-  const { keys, settings, store } = parts
-  await keys.reload()
-  if (settings.signingAlgorithm === 'HS256') return
+  if (parts.settings.signingAlgorithm !== 'HS256') await ensureKey(parts)
+  // Behind the look at the rows, which may have shown the key of another process.
+  await parts.keys.reload()
+}
+
+async function ensureKey(parts: KeyParts): Promise<void> {
+  const { settings, store } = parts
   const rows = await readKeyRows(store, VERIFYING)
   const own = rows.filter(({ algorithm }) => algorithm === settings.signingAlgorithm)
   if (own.some(({ state }) => state !== 'retiring')) return
   const first = !rows.some(({ state }) => state === 'active')
-  try {
-    await create(parts, settings.signingAlgorithm, first ? 'active' : 'pending', OURS)
-  } catch (error) {
-    // Another process was quicker; its key is ours too.
-    if (!store.traits.isUniqueViolation(error)) throw error
-  }
-  await keys.reload()
+  await create(parts, settings.signingAlgorithm, first ? 'active' : 'pending', OURS)
 }
 
 /** The key that will sign next. One that waits already is that one. Throws ERR_KEY_SHARED. */
 export async function rotateKey(parts: KeyParts, context: RequestContext = {}): Promise<SigningKey> {
   const algorithm = requireKeyPairs(parts)
-  const waiting = (await readKeyRows(parts.store, ['pending'])).find((row) => row.algorithm === algorithm)
-  const row = waiting ?? (await create(parts, algorithm, 'pending', context))
+  const findWaiting = async () =>
+    (await readKeyRows(parts.store, ['pending'])).find((row) => row.algorithm === algorithm)
+  // One of several that ask at once makes it, and it is everybody's.
+  const row = (await findWaiting()) ?? (await create(parts, algorithm, 'pending', context)) ?? (await findWaiting())
+  if (row === undefined) throw new GatebookError('ERR_UNAVAILABLE', { retryAfterSeconds: 1 })
   await parts.keys.reload()
   return toSigningKey(row)
 }
@@ -69,7 +70,7 @@ export async function revokeKey(parts: KeyParts, kid: string, context: RequestCo
     if (row.state === 'active') {
       const algorithm = row.algorithm as AlgorithmName
       const next = rows.find((each) => each.state === 'pending' && each.algorithm === algorithm)
-      const activated = { state: 'active', active_for: algorithm, activated_at: now } as const
+      const activated = { state: 'active', active_for: algorithm, pending_for: null, activated_at: now } as const
       if (next !== undefined && (await moveKey(tx, next.kid, ['pending'], activated))) {
         events.push(tell('key.activated', next, context))
       } else {
@@ -111,23 +112,29 @@ export async function listKeys(parts: Pick<FlowParts, 'store'>): Promise<readonl
 }
 
 /** What can sign no more has nothing left to steal. */
-const ENDED = { active_for: null, sealed_private_key: Buffer.alloc(0) } as const
+const ENDED = { active_for: null, pending_for: null, sealed_private_key: Buffer.alloc(0) } as const
 
 const ALL = [...VERIFYING, 'retired', 'revoked'] as const
 
+/** Undefined where another process was quicker: there is one active and one pending key of an algorithm. */
 async function create(
   { store, log, secret, settings }: KeyParts,
   algorithm: AlgorithmName,
   state: 'pending' | 'active',
   context: RequestContext,
-): Promise<KeyRow> {
+): Promise<KeyRow | undefined> {
   const row = makeKeyRow(secret, algorithm, settings.clock.now(), state)
-  await store.transaction(async (tx) => {
-    await insertKeyRow(tx, row)
-    const events = [tell('key.created', row, context)]
-    await log.append(tx, state === 'active' ? [...events, tell('key.activated', row, context)] : events)
-  })
-  return row
+  try {
+    await store.transaction(async (tx) => {
+      await insertKeyRow(tx, row)
+      const events = [tell('key.created', row, context)]
+      await log.append(tx, state === 'active' ? [...events, tell('key.activated', row, context)] : events)
+    })
+    return row
+  } catch (error) {
+    if (!store.traits.isUniqueViolation(error)) throw error
+    return undefined
+  }
 }
 
 /** The ones that have signed until now retire, whatever their algorithm was. */
@@ -137,7 +144,12 @@ async function activate(parts: KeyParts, row: KeyRow, rows: readonly KeyRow[], n
     for (const before of rows.filter(({ state }) => state === 'active')) {
       await moveKey(tx, before.kid, ['active'], { state: 'retiring', active_for: null, retires_at: retiresAt })
     }
-    const activated = { state: 'active', active_for: row.algorithm, activated_at: now } as const
+    const activated = {
+      state: 'active',
+      active_for: row.algorithm,
+      pending_for: null,
+      activated_at: now,
+    } as const
     // Another process has done it, or the key was revoked: then the one of before must go on.
     if (!(await moveKey(tx, row.kid, ['pending'], activated))) throw new LostRace()
     await parts.log.append(tx, [tell('key.activated', row, OURS)])

@@ -136,6 +136,8 @@ export interface SigningKeyTable {
   state: 'pending' | 'active' | 'retiring' | 'retired' | 'revoked'
   /** The algorithm while the key is active, NULL otherwise: unique, so that there is one active key each. */
   active_for: string | null
+  /** The same while it is pending. */
+  pending_for: string | null
   public_jwk: string
   /** Encrypted under a key derived from the master secret. */
   sealed_private_key: Uint8Array

@@ -21,6 +21,7 @@ export function makeKeyRow(
     algorithm,
     state,
     active_for: state === 'active' ? algorithm : null,
+    pending_for: state === 'pending' ? algorithm : null,
     public_jwk: JSON.stringify(exportPublicJwk(privateKey, algorithm, kid)),
     ...sealKey(secret, kid, privateKey),
     created_at: now,

@@ -32,9 +32,9 @@ describe('every answer', () => {
     expect(headers.get('x-request-id')).toMatch(/^req_[0-9a-z]{26}$/)
   })
 
-  test('but the keys may be kept for five minutes', async () => {
+  test('but the keys may be kept for ten minutes', async () => {
     const { status, headers } = await call(gate, 'GET /.well-known/jwks.json')
-    expect([status, headers.get('cache-control')]).toEqual([200, 'public, max-age=300'])
+    expect([status, headers.get('cache-control')]).toEqual([200, 'public, max-age=600'])
   })
 
   test('without https, does not ask for https', async () => {

@@ -135,7 +135,7 @@ test('a change of the algorithm keeps tokens of the old one valid, and both keys
     const { accessToken } = await on.gate.sessions.start(1)
     const other = await on.another({ signingAlgorithm: 'EdDSA' })
     expect((await other.tokens.verify(accessToken)).userId).toBe('1')
-    expect(other.tokens.jwks().keys.map(({ alg }) => alg)).toEqual(['ES256', 'EdDSA'])
+    expect(other.tokens.jwks().keys.map(({ alg }) => alg)).toEqual(expect.arrayContaining(['ES256', 'EdDSA']))
     const { accessToken: next } = await other.sessions.start(2)
     on.clock.advance(2000)
     // The process that was there before looks the new key up.

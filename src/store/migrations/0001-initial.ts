@@ -159,6 +159,7 @@ export function initial(dialect: DialectName): string[] {
         `algorithm ${ascii(16)} NOT NULL`,
         `state ${ascii(16)} NOT NULL`,
         `active_for ${ascii(16)} UNIQUE`,
+        `pending_for ${ascii(16)} UNIQUE`,
         `public_jwk ${longText} NOT NULL`,
         `sealed_private_key ${longBytes} NOT NULL`,
         `secret_version ${integer} NOT NULL`,
