@@ -9,8 +9,9 @@ import type { Tables } from '../../src/store/tables.ts'
 import { type ServerProcess, startServerProcess } from '../fault/server-process.ts'
 import type { Engine } from '../support/engine.ts'
 import { type ReceivedMail, startSmtp } from '../support/smtp.ts'
+import { PLANTED } from './draft.ts'
 import { exchange, type RawAnswer } from './exchange.ts'
-import { type ApiDocument, generateRequest, type HostileRequest, type Known, PLANTED } from './generate.ts'
+import { type ApiDocument, generateRequest, type HostileRequest, type Known } from './generate.ts'
 import { Lot } from './values.ts'
 
 export interface HostileOptions {
