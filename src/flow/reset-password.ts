@@ -125,7 +125,8 @@ export async function completePasswordReset(
   const { settings, store, passwords, log, throttle } = parts
   const slot = passwords.reserve()
   try {
-    const row = await findOneTimeToken(store, 'reset', input.token)
+    const find = () => findOneTimeToken(store, 'reset', input.token)
+    const row = await find()
     const user = row?.subjectId == null ? null : await findLoginProfile(store, { userId: row.subjectId })
     const failed = (reason: ResetFailureReason): NewEvent => ({
       ...eventSource(context, { kind: 'anonymous' }),
@@ -134,7 +135,9 @@ export async function completePasswordReset(
       reason,
       ...(user !== null && { subject: user.id }),
     })
-    const early = failureOf(row, user, settings.clock.now())
+    let early = failureOf(row, user, settings.clock.now())
+    // Whoever used it between the two reads has changed the password too; only the row tells the two reasons apart.
+    if (early === 'superseded') early = failureOf(await find(), user, settings.clock.now())
     if (row === null || user === null || early !== null) {
       await parts.refusals.append(failed(early ?? 'invalid'))
       throw new GatebookError('ERR_RESET_INVALID')
