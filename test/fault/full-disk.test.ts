@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { chown, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, inject, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { queryMysql, queryPostgres } from '../support/engine.ts'
 import { until } from '../support/gate.ts'
 import { startPrivateMariadb } from '../support/mariadb-server.ts'
+import { startPrivatePostgres } from '../support/postgres-server.ts'
 import { findProgram, unprivilegedAccount } from '../support/private-server.ts'
 import { look } from './kill-rounds.ts'
 import { createLedger, runPatientClient } from './load.ts'
@@ -27,24 +28,19 @@ const PLACES: Record<string, { megabytes: number; make(disk: SmallDisk): Promise
   postgres: {
     megabytes: 32,
     async make(disk) {
-      const admin = inject('engines').available.find(({ name }) => name === 'postgres')?.adminUrl
-      if (admin === undefined) return 'there is no PostgreSQL'
+      // A server that cannot write one tablespace makes no checkpoint, and whoever drops a database waits for one.
+      const server = await startPrivatePostgres()
+      if (server === null) return 'there is no PostgreSQL to start'
+      const admin = server.adminUrl
       const home = join(disk.folder, 'tablespace')
       const { uid, gid } = await unprivilegedAccount('postgres')
       await mkdir(home, { mode: 0o700 })
       if (uid !== undefined && gid !== undefined) await chown(home, uid, gid)
-      const name = `gatebook_test_full_${process.pid}`
-      await queryPostgres(admin, `CREATE TABLESPACE ${name} LOCATION '${home}'`)
-      await queryPostgres(admin, `CREATE DATABASE ${name} TABLESPACE ${name}`)
+      await queryPostgres(admin, `CREATE TABLESPACE small LOCATION '${home}'`)
+      await queryPostgres(admin, 'CREATE DATABASE small TABLESPACE small')
       const url = new URL(admin)
-      url.pathname = `/${name}`
-      return {
-        url: url.href,
-        async drop() {
-          await queryPostgres(admin, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
-          await queryPostgres(admin, `DROP TABLESPACE ${name}`)
-        },
-      }
+      url.pathname = '/small'
+      return { url: url.href, drop: () => server.close() }
     },
   },
   mysql: {

@@ -33,17 +33,28 @@ export async function findPostgres(): Promise<FoundServer> {
     }
   }
 
+  const { server, reasons } = await tryToStart()
+  if (server !== null) return server
+  const why = reasons.length > 0 ? ` (${reasons.join('; ')})` : ''
+  throw new Error(`No PostgreSQL answers on 127.0.0.1:5432 and none could be started${why}. ${HOW}`)
+}
+
+/** A server of its own, for what would be felt by everybody on a shared one; null where there is none to start. */
+export async function startPrivatePostgres(): Promise<FoundServer | null> {
+  return (await tryToStart()).server
+}
+
+async function tryToStart(): Promise<{ server: FoundServer | null; reasons: readonly string[] }> {
   const reasons: string[] = []
   for (const find of [findInstalledBinaries, findPackagedBinaries]) {
     try {
       const bin = await find()
-      if (bin) return await startPrivate(bin)
+      if (bin) return { server: await startOn(bin), reasons }
     } catch (error) {
       reasons.push((error as Error).message.split('\n').slice(0, 3).join(' '))
     }
   }
-  const why = reasons.length > 0 ? ` (${reasons.join('; ')})` : ''
-  throw new Error(`No PostgreSQL answers on 127.0.0.1:5432 and none could be started${why}. ${HOW}`)
+  return { server: null, reasons }
 }
 
 /** Refuses a role that may not create databases, which is all that the tests want of it; returns the version. */
@@ -86,7 +97,7 @@ async function findPackagedBinaries(): Promise<string | null> {
   return join(root, 'native', 'bin')
 }
 
-async function startPrivate(found: string): Promise<FoundServer> {
+async function startOn(found: string): Promise<FoundServer> {
   const account = await unprivilegedAccount('postgres')
   const folder = await makeFolder('postgres')
   let kept: Kept | null = null
