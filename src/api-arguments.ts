@@ -104,6 +104,13 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
     atOnce: true,
     always: true,
   },
+  authenticate: {
+    takes: [
+      ['request', shape({ headers, method: text })],
+      ['requirements', optional(shape({ role: optional(text), maxAgeSeconds: optional(number) }))],
+      ['context', (value, at) => (typeof value === 'function' ? null : context(value, at))],
+    ],
+  },
   register: {
     takes: [
       ['input', shape({ ...credentials, invitation: optional(text) })],

@@ -53,6 +53,14 @@ export interface AccessClaims {
   readonly expiresAt: number
 }
 
+/** What a request has to show beside a valid access token. */
+export interface AuthenticationRequirements {
+  /** A role that the access token must carry. */
+  readonly role?: string
+  /** Seconds that may have passed since the user last showed a credential (`auth_time`). */
+  readonly maxAgeSeconds?: number
+}
+
 export interface AttemptInput {
   /** What the user typed. */
   readonly identifier: string
@@ -262,6 +270,17 @@ export interface Gatebook {
   handles(path: string): boolean
   /** Address with its provenance, user agent and request id of a request, for `attempts.begin` and the rest. */
   contextOf(headers: Headers, connection?: { readonly remoteAddress?: string | undefined }): RequestContext
+
+  /**
+   * The verified caller of a request, whatever framework it came through; no database read. `context` is looked
+   * at only when it is refused. Throws ERR_TOKEN_MISSING, what
+   * `tokens.verify` throws, ERR_FRESH_REQUIRED, ERR_FORBIDDEN.
+   */
+  authenticate(
+    request: { readonly headers: Pick<Headers, 'get'>; readonly method: string },
+    requirements?: AuthenticationRequirements,
+    context?: RequestContext | (() => RequestContext),
+  ): Promise<AccessClaims>
 
   /**
    * Throws ERR_REGISTRATION_CLOSED, ERR_CONFIRMATION_REQUIRED, ERR_INVITATION_REQUIRED, ERR_INVITATION_INVALID,

@@ -43,6 +43,7 @@ export type ErrorCode =
   | 'ERR_TOKEN_EXPIRED'
   | 'ERR_TOKEN_REVOKED'
   | 'ERR_TOKEN_STALE'
+  | 'ERR_FRESH_REQUIRED'
   | 'ERR_FORBIDDEN'
   | 'ERR_REFRESH_INVALID'
   | 'ERR_REFRESH_EXPIRED'
@@ -150,6 +151,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ERR_TOKEN_EXPIRED: { status: 401, message: 'The access token has expired.' },
   ERR_TOKEN_REVOKED: { status: 401, message: 'The session of this access token has ended.' },
   ERR_TOKEN_STALE: { status: 401, message: 'The rights in this access token have changed. Refresh it.' },
+  ERR_FRESH_REQUIRED: { status: 401, message: 'This needs a log-in that is more recent. Log in again.' },
   ERR_FORBIDDEN: { status: 403, message: 'This needs a role that the access token does not carry.' },
   ERR_REFRESH_INVALID: { status: 401, message: 'The refresh token is not valid.' },
   ERR_REFRESH_EXPIRED: { status: 401, message: 'The session has expired. Log in again.' },

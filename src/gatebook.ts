@@ -24,6 +24,7 @@ import { advanceKeys, listKeys, openKeys, revokeKey, rotateKey } from './flow/ro
 import { startApplicationSession } from './flow/start-application-session.ts'
 import { unlock } from './flow/unlock.ts'
 import { createApiGuard } from './guard-api.ts'
+import { createAuthenticator } from './http/authenticate.ts'
 import { type ContextReader, createContextReader } from './http/context.ts'
 import { createCors } from './http/cors.ts'
 import type { HttpHandler } from './http/handler.ts'
@@ -122,6 +123,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
   }
   const reader = createEventReader(store, parts.identifiers)
   const users = createUserReader(store)
+  const authenticate = createAuthenticator({ verify: parts.accessTokens.verify, clock })
   const sessions = createSessionReader(store, clock)
 
   const repeat = (name: string, interval: number, work: () => Promise<unknown>): Loop => {
@@ -180,6 +182,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
     },
     handles: (path) => claimsPath(settings, path),
     contextOf,
+    authenticate: (request, requirements) => authenticate(request, requirements),
 
     register: (input, context) => register(parts, input, context),
     login: (input, context) => login(parts, input, context),

@@ -4,6 +4,7 @@ export type {
   AppendOptions,
   Attempt,
   AttemptInput,
+  AuthenticationRequirements,
   EventFilter,
   Gatebook,
   ImportCounts,

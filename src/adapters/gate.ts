@@ -1,17 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AccessClaims, Gatebook, RequestContext } from '../api.ts'
+import type { AccessClaims, AuthenticationRequirements, Gatebook, RequestContext } from '../api.ts'
 import { createAnswering } from '../http/answer.ts'
-import { authenticate } from '../http/bearer.ts'
 import { isTellable } from '../http/error-map.ts'
-import { authorizationOf, headersOf, type NodeRequest, targetOf, toFetchRequest } from './request.ts'
+import { headerOf, headersOf, type NodeRequest, targetOf, toFetchRequest } from './request.ts'
 import { sendResponse } from './respond.ts'
 
 /** What the adapters for node:http and for frameworks upon it share. */
 
-export interface RequireUserOptions {
-  /** A role that the access token must carry. */
-  readonly role?: string
-}
+export type RequireUserOptions = AuthenticationRequirements
 
 const contexts = new WeakMap<IncomingMessage, RequestContext>()
 
@@ -51,12 +47,17 @@ export async function admit(
   options: RequireUserOptions,
 ): Promise<AccessClaims | null> {
   try {
-    return await authenticate(gate, authorizationOf(request), options.role)
+    return await gate.authenticate(describe(request), options, () => contextOf(gate, request))
   } catch (error) {
     if (!isTellable(error)) throw error
     await refuse(gate, request, outgoing, error)
     return null
   }
+}
+
+/** Without a copy of all the headers, of which one or two are looked at. */
+function describe(request: IncomingMessage): Parameters<Gatebook['authenticate']>[0] {
+  return { headers: { get: (name) => headerOf(request, name) }, method: request.method ?? 'GET' }
 }
 
 /** Sends the problem document for anything that was thrown. */
@@ -67,6 +68,6 @@ export async function refuse(
   thrown: unknown,
 ): Promise<void> {
   const requestId = contextOf(gate, request).requestId ?? ''
-  const problem = { requestId, authorized: authorizationOf(request) !== null }
+  const problem = { requestId, authorized: headerOf(request, 'authorization') !== null }
   await sendResponse(request, outgoing, createAnswering(gate.issuer).refuse(thrown, problem))
 }

@@ -37,10 +37,16 @@ export function toFetchRequest(request: NodeRequest, url: URL): Request {
   return new Request(url, { ...init, body: consumed ? serialise(request.body) : streamOf(request) })
 }
 
-/** All Authorization headers of a request in one text, as the Fetch standard joins them; null for none. */
-export function authorizationOf(request: IncomingMessage): string | null {
-  const values = request.rawHeaders.filter((_, at, raw) => at % 2 === 1 && /^authorization$/i.test(raw[at - 1] ?? ''))
-  return values.length === 0 ? null : values.join(', ')
+/** All headers of a name, which is in lower case, in one text, as the Fetch standard joins them; null for none. */
+export function headerOf(request: IncomingMessage, name: string): string | null {
+  const raw = request.rawHeaders
+  let joined: string | null = null
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const header = raw[at] as string
+    if (header.length !== name.length || header.toLowerCase() !== name) continue
+    joined = joined === null ? (raw[at + 1] as string) : `${joined}, ${raw[at + 1]}`
+  }
+  return joined
 }
 
 /** From the raw list, because `request.headers` drops the second of two Authorization headers, which must be refused. */

@@ -1,4 +1,3 @@
-import type { AccessClaims, Gatebook } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 
 /** No access token may be longer (option `accessTokenMaxBytes`), so nothing longer is looked at. */
@@ -18,17 +17,4 @@ export function parseBearer(authorization: string | null): string | null {
   if (token !== undefined) return token
   if (/^Bearer(?:[\s,]|$)/i.test(authorization)) throw new GatebookError('ERR_TOKEN_INVALID')
   return null
-}
-
-/** Throws ERR_TOKEN_MISSING, what `tokens.verify` throws, or ERR_FORBIDDEN when the role is not there. */
-export async function authenticate(
-  gate: Pick<Gatebook, 'tokens'>,
-  authorization: string | null,
-  role?: string,
-): Promise<AccessClaims> {
-  const token = parseBearer(authorization)
-  if (token === null) throw new GatebookError('ERR_TOKEN_MISSING')
-  const claims = await gate.tokens.verify(token)
-  if (role !== undefined && !claims.roles.includes(role)) throw new GatebookError('ERR_FORBIDDEN')
-  return claims
 }

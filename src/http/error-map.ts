@@ -56,6 +56,11 @@ function challengeOf(error: GatebookError, authorized: boolean): string | null {
   if (error.code === 'ERR_FORBIDDEN')
     return `${realm}, error="insufficient_scope", error_description="${error.message}"`
   if (error.status !== 401) return null
+  if (error.code === 'ERR_FRESH_REQUIRED') {
+    // RFC 9470 §3.
+    const maxAge = Number(error.members.max_age)
+    return `${realm}, error="insufficient_user_authentication", error_description="${error.message}", max_age="${maxAge}"`
+  }
   if (!authorized || !error.code.startsWith('ERR_TOKEN_') || error.code === 'ERR_TOKEN_MISSING') return realm
   return `${realm}, error="invalid_token", error_description="${error.message}"`
 }

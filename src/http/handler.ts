@@ -4,7 +4,6 @@ import type { Gatebook } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import { createAnswering } from './answer.ts'
-import { authenticate } from './bearer.ts'
 import { readJsonBody } from './body.ts'
 import type { Connection } from './client-address.ts'
 import { createContextReader, type HttpContext } from './context.ts'
@@ -60,7 +59,7 @@ export function createHttpHandler(parts: {
     const claims =
       route.auth === 'none'
         ? null
-        : await authenticate(gate, authorization, route.auth === 'admin' ? 'admin' : undefined)
+        : await gate.authenticate(c.req.raw, route.auth === 'admin' ? { role: 'admin' } : {}, context)
     const call: Call = {
       gate,
       context,

@@ -116,7 +116,7 @@ describe('requireUser', () => {
         response.json({ user: caller?.userId, context: requestContext(gate, request) })
       })
       app.get('/reports', requireUser(gate, { role: 'admin' }), (_request, response) => void response.send('reports'))
-      const broken = { ...gate, tokens: { ...gate.tokens, verify: () => Promise.reject(new RangeError('broken')) } }
+      const broken = { ...gate, authenticate: () => Promise.reject(new RangeError('broken')) }
       app.get('/broken', requireUser(broken), (_request, response) => void response.send('never'))
       const onError: ErrorRequestHandler = (error, _request, response, _next) => {
         seen.push(error)

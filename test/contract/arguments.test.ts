@@ -113,6 +113,7 @@ const ID = 'usr_01m8bzjdxxm4aj5wey65bkyydt'
 const WHOLE: Readonly<Record<string, readonly unknown[]>> = {
   fetch: [new Request('http://localhost/'), { remoteAddress: '::1' }],
   contextOf: [new Headers(), { remoteAddress: '::1' }],
+  authenticate: [new Request('http://localhost/'), { role: 'x', maxAgeSeconds: 1 }, CONTEXT],
   register: [{ ...CREDENTIALS, invitation: 'x' }, CONTEXT],
   login: [CREDENTIALS, CONTEXT],
   refresh: ['gbr_x', CONTEXT],

@@ -62,7 +62,7 @@ describe('diagnostics of a failure', () => {
     const broken = {
       ...gate,
       login: () => Promise.reject(new RangeError(`cannot handle ${WORD}`)),
-      tokens: { ...gate.tokens, verify: () => Promise.reject(WORD) },
+      authenticate: () => Promise.reject(WORD),
     }
     const fetch = createHttpHandler({ gate: broken, settings, isClosed: () => false })
     const replies = [
