@@ -291,12 +291,42 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
     ],
   },
   'tokens.verify': { takes: [['accessToken', text]], untracked: true },
+  'tokens.introspect': { takes: [['token', text]] },
+  'tokens.revoke': {
+    takes: [
+      ['token', text],
+      ['context', context],
+    ],
+  },
   'tokens.jwks': { takes: [], atOnce: true },
   'keys.list': { takes: [] },
   'keys.rotate': { takes: [['context', context]] },
   'keys.revoke': {
     takes: [
       ['keyId', text],
+      ['context', context],
+    ],
+  },
+  'revocations.read': {
+    takes: [['options', optional(shape({ after: optional(text), waitSeconds: optional(number) }))]],
+  },
+  'revocations.status': { takes: [], atOnce: true },
+  'clients.create': {
+    takes: [
+      ['input', shape({ name: text })],
+      ['context', context],
+    ],
+  },
+  'clients.list': { takes: [['options', page]] },
+  'clients.revoke': {
+    takes: [
+      ['clientId', text],
+      ['context', context],
+    ],
+  },
+  'clients.authenticate': {
+    takes: [
+      ['credentials', shape({ id: text, secret: text })],
       ['context', context],
     ],
   },

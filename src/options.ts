@@ -309,6 +309,25 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     scope: 'library',
     about: 'How often a process looks for sessions that others have ended.',
   },
+  revocationMaxStaleSeconds: {
+    env: 'GATEBOOK_REVOCATION_MAX_STALE_SECONDS',
+    kind: 'integer',
+    default: 60,
+    unit: 'seconds',
+    range: [5, 3600],
+    scope: 'library',
+    about:
+      'For how long a process may be unable to look for them. After that it does what `revocationFailMode` says until it can again.',
+  },
+  revocationFailMode: {
+    env: 'GATEBOOK_REVOCATION_FAIL_MODE',
+    kind: 'enum',
+    default: 'closed',
+    values: ['closed', 'open'],
+    scope: 'library',
+    about:
+      'What becomes of access tokens then: all are refused with 503 (`closed`), or the ones of sessions that others have ended meanwhile are good until they expire (`open`).',
+  },
 
   passwordMinLength: {
     env: 'GATEBOOK_PASSWORD_MIN_LENGTH',
@@ -460,7 +479,16 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     kind: 'string',
     default: null,
     scope: 'library',
-    about: 'Prefix of `/healthz`, `/readyz` and `/openapi.json`; off while unset. The server has them at its root.',
+    about:
+      'Prefix of `/healthz`, `/readyz`, `/metrics` and `/openapi.json`; off while unset. The server has them at its root.',
+  },
+  oauthPath: {
+    env: 'GATEBOOK_OAUTH_PATH',
+    kind: 'string',
+    default: null,
+    scope: 'library',
+    about:
+      'Prefix of `/introspect` (RFC 7662) and `/revoke` (RFC 7009), e.g. `/oauth`; off while it is empty. The server has them under `/oauth`.',
   },
 
   userLogsView: {
@@ -532,6 +560,8 @@ export type OptionName =
   | 'refreshGraceSeconds'
   | 'sessionsPerUser'
   | 'revocationPollMilliseconds'
+  | 'revocationMaxStaleSeconds'
+  | 'revocationFailMode'
   | 'passwordMinLength'
   | 'passwordMaxLength'
   | 'argon2MemoryKib'
@@ -549,6 +579,7 @@ export type OptionName =
   | 'corsOrigins'
   | 'bodyLimitBytes'
   | 'adminPath'
+  | 'oauthPath'
   | 'operationsPath'
   | 'userLogsView'
   | 'userLogEventsView'
@@ -601,6 +632,8 @@ export interface GatebookOptions {
   readonly refreshGraceSeconds?: number
   readonly sessionsPerUser?: number
   readonly revocationPollMilliseconds?: number
+  readonly revocationMaxStaleSeconds?: number
+  readonly revocationFailMode?: 'closed' | 'open'
   readonly passwordMinLength?: number
   readonly passwordMaxLength?: number
   readonly argon2MemoryKib?: number
@@ -618,6 +651,7 @@ export interface GatebookOptions {
   readonly corsOrigins?: readonly string[]
   readonly bodyLimitBytes?: number
   readonly adminPath?: string
+  readonly oauthPath?: string
   readonly operationsPath?: string
   readonly userLogsView?: string
   readonly userLogEventsView?: string
@@ -652,7 +686,15 @@ export type Settings = Readonly<
   Required<
     Omit<
       GatebookOptions,
-      'secret' | 'hs256Secret' | 'adminPath' | 'operationsPath' | 'claims' | 'database' | 'trustedProxies' | Sender
+      | 'secret'
+      | 'hs256Secret'
+      | 'adminPath'
+      | 'operationsPath'
+      | 'oauthPath'
+      | 'claims'
+      | 'database'
+      | 'trustedProxies'
+      | Sender
     >
   >
 > & {
@@ -660,6 +702,7 @@ export type Settings = Readonly<
   readonly secret: string | null
   readonly hs256Secret: string | null
   readonly adminPath: string | null
+  readonly oauthPath: string | null
   readonly operationsPath: string | null
   readonly claims: NonNullable<GatebookOptions['claims']> | null
 } & { readonly [Name in Sender]: NonNullable<GatebookOptions[Name]> | null }
@@ -693,7 +736,7 @@ export function resolveOptions(options: GatebookOptions, clock: Clock, hashConcu
   if (resolved.issuer === null) throw invalid('issuer', 'it is required')
   resolved.audience ??= resolved.issuer
   resolved.hashConcurrency ??= hashConcurrency
-  for (const path of ['adminPath', 'operationsPath']) {
+  for (const path of ['adminPath', 'operationsPath', 'oauthPath']) {
     const value = resolved[path]
     if (typeof value === 'string' && !/^(\/[A-Za-z0-9_-]+)*$/.test(value)) {
       throw invalid(path, 'it must be a path such as /admin, without a slash at the end')

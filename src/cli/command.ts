@@ -44,6 +44,10 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     about: 'Look at, rotate and revoke the keys that sign access tokens.',
     load: async () => (await import('./commands/key.ts')).defineKey,
   },
+  client: {
+    about: 'Add, look at and revoke the programs that may ask about tokens.',
+    load: async () => (await import('./commands/client.ts')).defineClient,
+  },
   log: {
     about: 'Read the log: follow, search, show.',
     load: async () => (await import('./commands/log.ts')).defineLog,

@@ -57,7 +57,7 @@ interface ShownToken {
 }
 
 async function identify(parts: FlowParts, { accessToken, refreshToken }: LogoutInput): Promise<ShownToken> {
-  if (accessToken !== undefined) return parts.accessTokens.verifyIgnoringEnd(accessToken)
+  if (accessToken !== undefined) return (await parts.accessTokens.check(accessToken)).claims
   if (refreshToken === undefined) throw new GatebookError('ERR_TOKEN_MISSING')
   const content = parts.refreshTokens.open(refreshToken)
   if (content === null) throw new GatebookError('ERR_REFRESH_INVALID')

@@ -20,12 +20,12 @@ export function createAnswering(issuer: string): Answering {
   const respond = (answer: Answer, requestId: string) => {
     const headers = new Headers(common)
     headers.set('X-Request-Id', requestId)
-    if (answer.body === undefined) {
+    if (answer.body === undefined && answer.text === undefined) {
       for (const [name, value] of Object.entries(answer.headers ?? {})) headers.set(name, value)
       return new Response(null, { status: answer.status, headers })
     }
-    const bytes = encodeUtf8(JSON.stringify(answer.body))
-    headers.set('Content-Type', 'application/json')
+    const bytes = encodeUtf8(answer.text ?? JSON.stringify(answer.body))
+    headers.set('Content-Type', answer.text === undefined ? 'application/json' : 'text/plain; charset=utf-8')
     headers.set('Content-Length', String(bytes.length))
     for (const [name, value] of Object.entries(answer.headers ?? {})) headers.set(name, value)
     return new Response(bytes as Uint8Array<ArrayBuffer>, { status: answer.status, headers })

@@ -4,12 +4,14 @@ import type { Gatebook } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import { createAnswering } from './answer.ts'
-import { readJsonBody } from './body.ts'
+import { readFormBody, readJsonBody } from './body.ts'
 import type { Connection } from './client-address.ts'
+import { credentialsOf } from './client-credentials.ts'
 import { createContextReader, type HttpContext } from './context.ts'
 import { createCors } from './cors.ts'
 import { describeFailure, isTellable } from './error-map.ts'
-import { claimsPath } from './paths.ts'
+import { toOauthError } from './oauth-error.ts'
+import { claimsPath, isOauthPath } from './paths.ts'
 import type { Answer, Call, Route, RouteMethod } from './route.ts'
 import { listRoutes } from './table.ts'
 import { readQuery, validate } from './validate.ts'
@@ -55,19 +57,24 @@ export function createHttpHandler(parts: {
     const { url, context } = c.env
     const { headers } = c.req.raw
     const authorization = headers.get('authorization')
+    // A client may stand in the form.
+    const form = route.style === 'oauth' ? await readFormBody(c.req.raw, settings.bodyLimitBytes) : null
     // Whoever may not come in learns nothing about what the body should have been.
     const claims =
-      route.auth === 'none'
-        ? null
-        : await gate.authenticate(c.req.raw, route.auth === 'admin' ? { role: 'admin' } : {}, context)
+      route.auth === 'bearer' || route.auth === 'admin'
+        ? await gate.authenticate(c.req.raw, route.auth === 'admin' ? { role: 'admin' } : {}, context)
+        : null
+    const client =
+      route.auth === 'client' ? await gate.clients.authenticate(credentialsOf(authorization, form), context) : null
     const call: Call = {
       gate,
       context,
       claims,
+      client,
       authorization,
       params: c.req.param() as Record<string, string>,
       query: validate(route.query ?? NO_QUERY, readQuery(url.searchParams), 'ERR_QUERY_INVALID'),
-      body: await readBody(route, c.req.raw),
+      body: form === null ? await readBody(route, c.req.raw) : validate(route.body!, form, 'ERR_BODY_INVALID'),
     }
     return route.handle(call)
   }
@@ -108,10 +115,12 @@ export function createHttpHandler(parts: {
         const failure = { request_id: context.requestId, ...describeFailure(error) }
         settings.diagnostics.error(failure, 'A request could not be answered.')
       }
-      response = answering.refuse(error, {
-        requestId: context.requestId,
-        authorized: request.headers.has('authorization'),
-      })
+      response = isOauthPath(settings, url.pathname)
+        ? answering.respond(toOauthError(error), context.requestId)
+        : answering.refuse(error, {
+            requestId: context.requestId,
+            authorized: request.headers.has('authorization'),
+          })
     }
     addCors(request, response.headers, request.method === 'OPTIONS' ? methodsOf(url.pathname) : undefined)
     return request.method === 'HEAD' ? new Response(null, response) : response

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ERROR_CODES, type ErrorCode } from '../errors.ts'
 import type { Route } from './route.ts'
-import { documented, problemSchema } from './schema.ts'
+import { documented, oauthErrorSchema, problemSchema } from './schema.ts'
 
 /** Version of the contract, not of the package: it changes when a route does. */
 const CONTRACT_VERSION = '1.0'
@@ -41,7 +41,10 @@ export function createDocument(routes: readonly Route[], issuer: string): Json {
     paths,
     components: {
       schemas: componentSchemas(),
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        client: { type: 'http', scheme: 'basic', description: 'Id and secret of `gatebook client add`.' },
+      },
     },
   }
 }
@@ -52,18 +55,26 @@ function describeRoute(route: Route): Json {
     operationId: route.name,
     summary: route.summary,
     ...(route.auth === 'admin' ? { description: 'Needs the role `admin`.' } : {}),
-    security: route.auth === 'none' ? [] : [{ bearer: [] }],
+    security: route.auth === 'none' ? [] : [route.auth === 'client' ? { client: [] } : { bearer: [] }],
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(route.body === undefined
       ? {}
       : {
           requestBody: {
             required: route.bodyOptional !== true,
-            content: { 'application/json': { schema: schemaOf(route.body) } },
+            content: { [bodyTypeOf(route)]: { schema: schemaOf(route.body) } },
           },
         }),
     responses: { ...successes(route), ...refusals(route) },
   }
+}
+
+function bodyTypeOf({ style }: Route): string {
+  return style === 'oauth' ? 'application/x-www-form-urlencoded' : 'application/json'
+}
+
+function answerTypeOf({ name }: Route): string {
+  return name === 'metrics' ? 'text/plain' : 'application/json'
 }
 
 function pathParameters(path: string): Json[] {
@@ -96,7 +107,7 @@ function successes(route: Route): Record<string, Json> {
       status,
       schema === null
         ? { description: 'Done.' }
-        : { description: 'Done.', content: { 'application/json': { schema: schemaOf(schema) } } },
+        : { description: 'Done.', content: { [answerTypeOf(route)]: { schema: schemaOf(schema) } } },
     ]),
   )
 }
@@ -107,7 +118,10 @@ function refusals(route: Route): Record<string, Json> {
     const status = ERROR_CODES[code].status
     byStatus.set(status, [...(byStatus.get(status) ?? []), code])
   }
-  const problem = { 'application/problem+json': { schema: schemaOf(problemSchema) } }
+  const problem =
+    route.style === 'oauth'
+      ? { 'application/json': { schema: schemaOf(oauthErrorSchema) } }
+      : { 'application/problem+json': { schema: schemaOf(problemSchema) } }
   const rows = [...byStatus].map(([status, codes]) => [status, { description: codes.join(', '), content: problem }])
   return { ...Object.fromEntries(rows), default: { description: 'Any other failure.', content: problem } }
 }
@@ -115,7 +129,8 @@ function refusals(route: Route): Record<string, Json> {
 /** Every code that the route answers with on purpose. */
 function errorsOf(route: Route): ReadonlySet<ErrorCode> {
   return new Set<ErrorCode>([
-    ...(route.auth === 'none' ? [] : TOKEN_ERRORS),
+    ...(route.auth === 'bearer' || route.auth === 'admin' ? TOKEN_ERRORS : []),
+    ...(route.auth === 'client' ? (['ERR_CLIENT_INVALID'] as const) : []),
     ...(route.auth === 'admin' ? (['ERR_FORBIDDEN'] as const) : []),
     ...(route.body === undefined ? [] : BODY_ERRORS),
     'ERR_QUERY_INVALID',

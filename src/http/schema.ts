@@ -3,10 +3,13 @@ import { parseCidrRange } from '../util/address.ts'
 import type {
   WireActivity,
   WireClaims,
+  WireClient,
   WireEvent,
   WireInvitation,
+  WireNewClient,
   WireNewInvitation,
   WirePage,
+  WireRevocationPage,
   WireSession,
   WireSigningKey,
   WireTokens,
@@ -129,6 +132,54 @@ export const newInvitationSchema: z.ZodType<WireNewInvitation> = named(
   'An invitation with its token, which is shown this once.',
 )
 
+const registered = {
+  id: z.string(),
+  name: z.string(),
+  created_by: z.string(),
+  created_at: instant,
+  revoked_at: z.int().nullable(),
+}
+const clientSchema: z.ZodType<WireClient> = named(
+  'Client',
+  z.object(registered),
+  'A program that may ask about tokens.',
+)
+export const newClientSchema: z.ZodType<WireNewClient> = named(
+  'NewClient',
+  z.object({ ...registered, secret: z.string() }),
+  'A client with its secret, which is shown this once.',
+)
+
+export const revocationPageSchema: z.ZodType<WireRevocationPage> = named(
+  'Revocations',
+  z.object({
+    entries: z.array(
+      z.object({
+        sid: z.string(),
+        kind: z.enum(['ended', 'stale']),
+        gen: described(z.int(), { description: 'Access tokens with a smaller `gen` are refused; all, for `ended`.' }),
+        reason: text,
+        forget_at: instant,
+      }),
+    ),
+    next: described(z.string(), { description: 'What to ask for next. Opaque.' }),
+    more: described(z.boolean(), { description: 'There is more to read at once.' }),
+    as_of: instant,
+  }),
+  'Sessions whose access tokens must be refused although they have not expired.',
+)
+
+export const introspectionSchema: z.ZodType = named(
+  'Introspection',
+  z.looseObject({ active: z.boolean() }),
+  'RFC 7662 §2.2. Nothing but `active` for a token that is not good.',
+)
+export const metadataSchema: z.ZodType = named(
+  'AuthorizationServerMetadata',
+  z.looseObject({ issuer: z.string(), jwks_uri: z.string() }),
+  'RFC 8414 §2.',
+)
+
 const told = {
   id: z.string(),
   type: z.string(),
@@ -186,6 +237,8 @@ export const eventPageSchema: z.ZodType<WirePage<WireEvent>> = pageSchema('Event
 
 export const invitationPageSchema: z.ZodType<WirePage<WireInvitation>> = pageSchema('InvitationPage', invitationSchema)
 
+export const clientPageSchema: z.ZodType<WirePage<WireClient>> = pageSchema('ClientPage', clientSchema)
+
 export const signingKeyListSchema: z.ZodType<{ items: WireSigningKey[] }> = listSchema(
   'SigningKeyList',
   signingKeySchema,
@@ -194,8 +247,15 @@ export const signingKeyListSchema: z.ZodType<{ items: WireSigningKey[] }> = list
 export const endedSchema: z.ZodType = z.object({ ended: z.int() })
 export const healthSchema: z.ZodType = z.object({ status: z.literal('ok') })
 export const readySchema: z.ZodType = z.object({ ready: z.literal(true) })
+export const metricsSchema: z.ZodType = z.string()
 export const documentSchema: z.ZodType = z.looseObject({ openapi: z.string() })
 export const jwksSchema: z.ZodType = z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) })
+
+export const oauthErrorSchema: z.ZodType = named(
+  'OauthError',
+  z.object({ error: z.string(), error_description: z.string() }),
+  'RFC 6749 §5.2.',
+)
 
 export const problemSchema: z.ZodType = named(
   'Problem',
@@ -218,6 +278,14 @@ const limitParameter: z.ZodType<number> = described(
     .transform(Number)
     .refine((limit) => limit <= 500),
   { type: 'integer', minimum: 1, maximum: 500, pattern: undefined, description: 'Items on a page; 50 unless given.' },
+)
+export const waitParameter: z.ZodType<number> = described(
+  z
+    .string()
+    .regex(/^\d{1,2}$/)
+    .transform(Number)
+    .refine((wait) => wait <= 30),
+  { type: 'integer', minimum: 0, maximum: 30, pattern: undefined, description: 'Seconds; 0 unless given.' },
 )
 const cursorParameter: z.ZodType<string> = described(z.string().min(1).max(512), {
   description: 'What the page before said as `next`.',

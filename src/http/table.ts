@@ -1,6 +1,7 @@
 import { createDocument } from './openapi.ts'
 import { isOn, type RouteSettings } from './paths.ts'
 import type { Route } from './route.ts'
+import { adminClientRoutes } from './routes/admin-clients.ts'
 import { adminEventRoutes } from './routes/admin-events.ts'
 import { adminInvitationRoutes } from './routes/admin-invitations.ts'
 import { adminKeyRoutes } from './routes/admin-keys.ts'
@@ -8,10 +9,12 @@ import { adminSessionRoutes } from './routes/admin-sessions.ts'
 import { adminUserRoutes } from './routes/admin-users.ts'
 import { authRoutes } from './routes/auth.ts'
 import { jwksRoutes } from './routes/jwks.ts'
+import { oauthRoutes } from './routes/oauth.ts'
 import { operationsRoutes } from './routes/operations.ts'
 import { ownRoutes } from './routes/own.ts'
 import { passwordRoutes } from './routes/password.ts'
 import { registrationRoutes } from './routes/registration.ts'
+import { revocationRoutes } from './routes/revocations.ts'
 
 /** Every route that these settings switch on. */
 export function listRoutes(settings: RouteSettings): readonly Route[] {
@@ -22,6 +25,8 @@ export function listRoutes(settings: RouteSettings): readonly Route[] {
     ...passwordRoutes(settings),
     ...ownRoutes,
     ...jwksRoutes,
+    ...revocationRoutes,
+    ...oauthRoutes(settings),
   ]
   if (isOn(adminPath)) {
     routes.push(
@@ -30,6 +35,7 @@ export function listRoutes(settings: RouteSettings): readonly Route[] {
       ...adminSessionRoutes(adminPath),
       ...adminInvitationRoutes(adminPath),
       ...adminKeyRoutes(adminPath),
+      ...adminClientRoutes(adminPath),
     )
   }
   if (operationsPath !== null) {

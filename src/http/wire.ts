@@ -1,4 +1,16 @@
-import type { AccessClaims, Invitation, NewInvitation, Page, Session, SessionTokens, SigningKey, User } from '../api.ts'
+import type {
+  AccessClaims,
+  Client,
+  Invitation,
+  NewClient,
+  NewInvitation,
+  Page,
+  RevocationPage,
+  Session,
+  SessionTokens,
+  SigningKey,
+  User,
+} from '../api.ts'
 import type { LogEvent } from '../event/event.ts'
 
 /** The one mapping from the library's objects to the members of the HTTP API: snake_case, instants in epoch milliseconds. */
@@ -45,6 +57,25 @@ export interface WireSigningKey {
   activated_at: number | null
   retires_at: number | null
   ended_at: number | null
+}
+
+export interface WireClient {
+  id: string
+  name: string
+  created_by: string
+  created_at: number
+  revoked_at: number | null
+}
+
+export interface WireNewClient extends WireClient {
+  secret: string
+}
+
+export interface WireRevocationPage {
+  entries: { sid: string; kind: 'ended' | 'stale'; gen: number; reason: string | null; forget_at: number }[]
+  next: string
+  more: boolean
+  as_of: number
 }
 
 export interface WireUser {
@@ -254,5 +285,35 @@ export function toWireSigningKey(key: SigningKey): WireSigningKey {
     activated_at: key.activatedAt,
     retires_at: key.retiresAt,
     ended_at: key.endedAt,
+  }
+}
+
+export function toWireClient(client: Client): WireClient {
+  return {
+    id: client.id,
+    name: client.name,
+    created_by: client.createdBy,
+    created_at: client.createdAt,
+    revoked_at: client.revokedAt,
+  }
+}
+
+export function toWireNewClient(client: NewClient): WireNewClient {
+  return { ...toWireClient(client), secret: client.secret }
+}
+
+/** The names that the claims of an access token have. */
+export function toWireRevocations({ entries, next, more, asOf }: RevocationPage): WireRevocationPage {
+  return {
+    entries: entries.map(({ sessionId, kind, generation, reason, forgetAt }) => ({
+      sid: sessionId,
+      kind,
+      gen: generation,
+      reason,
+      forget_at: forgetAt,
+    })),
+    next,
+    more,
+    as_of: asOf,
   }
 }

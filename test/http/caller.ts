@@ -18,6 +18,7 @@ export async function openGate(options: Partial<GatebookOptions> = {}): Promise<
     database: sqlite(join(folder, 'gatebook.db')),
     secret: SECRET,
     adminPath: '/admin',
+    oauthPath: '/oauth',
     operationsPath: '',
     ...CHEAP_HASHES,
     ...options,

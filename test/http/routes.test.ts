@@ -8,6 +8,9 @@ const ROUTES = listRoutes({
   issuer: 'https://app.example',
   adminPath: '/admin',
   operationsPath: '',
+  oauthPath: '/oauth',
+  audience: 'https://app.example',
+  clientId: 'gatebook',
   registration: 'confirm',
   sendReset: () => {},
 })
