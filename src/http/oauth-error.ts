@@ -10,7 +10,9 @@ export function toOauthError(thrown: unknown): Answer {
     headers['Retry-After'] = String(Math.max(1, Math.ceil(error.retryAfterSeconds)))
   if (error.code === 'ERR_CLIENT_INVALID') headers['WWW-Authenticate'] = CLIENT_CHALLENGE
   if (error.code === 'ERR_METHOD') headers.Allow = 'POST, OPTIONS'
-  return { status: error.status, headers, body: { error: nameOf(error), error_description: error.message } }
+  // RFC 6749 knows one status for what a client got wrong.
+  const status = error.status === 422 ? 400 : error.status
+  return { status, headers, body: { error: nameOf(error), error_description: error.message } }
 }
 
 function nameOf({ code, status }: GatebookError): string {

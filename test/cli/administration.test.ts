@@ -63,6 +63,27 @@ describe('administration', () => {
     ])
   })
 
+  test('clients are added, listed and revoked, and their secret is shown once', async () => {
+    const added = await at.gatebook(['client', 'add', 'reports service'])
+    const [, id = '', secret = ''] = /^id {6}(cli_\w+)\nsecret {2}(gbk_[\w-]{43})\n$/.exec(added.stdout) ?? []
+    expect(added.stderr).toContain('Nobody can show the secret again.')
+    const [row] = parseLines((await at.gatebook(['client', 'list', '--json'])).stdout)
+    expect(row).toMatchObject({ id, name: 'reports service', created_by: 'cli', revoked_at: null })
+    expect((await at.gatebook(['client', 'list'])).stdout).toMatch(/reports service .* active/)
+    const told = JSON.parse((await at.gatebook(['client', 'add', 'gateway', '--json'])).stdout) as { secret: string }
+    expect(told.secret).toMatch(/^gbk_/)
+    expect((await at.gatebook(['client', 'revoke', id])).stdout).toBe(`${id} is revoked.\n`)
+    expect((await at.gatebook(['client', 'revoke', id])).stdout).toBe(`${id} had been revoked before.\n`)
+    expect((await at.gatebook(['client', 'revoke', 'cli_x'])).status).toBe(1)
+    expect((await at.gatebook(['client', 'add', ' '])).status).toBe(1)
+    expect((await at.gatebook(['client', 'list', '--json'])).stdout).not.toContain(secret)
+    expect(await at.eventsOf('--type', 'client.*')).toEqual([
+      { type: 'client.created', reason: null, actor: BY_CLI },
+      { type: 'client.created', reason: null, actor: BY_CLI },
+      { type: 'client.revoked', reason: null, actor: BY_CLI },
+    ])
+  })
+
   test('sessions are listed and ended', async () => {
     const first = (await (await at.login(PASSWORD)).json()) as { session_id: string; refresh_token: string }
     await at.login(PASSWORD, 'another browser')

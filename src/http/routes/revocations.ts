@@ -12,7 +12,7 @@ export const revocationRoutes: readonly Route[] = [
     summary:
       'Sessions whose access tokens must be refused, from `after` on (the `next` of the answer before); waits up to `wait` seconds for something new.',
     auth: 'client',
-    query: z.strictObject({ after: z.exactOptional(z.string()), wait: z.exactOptional(waitParameter) }),
+    query: z.strictObject({ after: z.exactOptional(z.string().min(1)), wait: z.exactOptional(waitParameter) }),
     responses: { 200: revocationPageSchema },
     errors: ['ERR_CURSOR_INVALID'],
     async handle({ gate, query: { wait = 0, ...after } }) {
