@@ -237,6 +237,15 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     scope: 'library',
     about: 'Life of an access token.',
   },
+  accessTokenJitterPercent: {
+    env: 'GATEBOOK_ACCESS_TOKEN_JITTER_PERCENT',
+    kind: 'integer',
+    default: 5,
+    range: [0, 20],
+    scope: 'library',
+    about:
+      'Each access token lives shorter by a random share of up to so many percent, so that tabs and devices do not all refresh at the same instant; `expires_in` tells the true life.',
+  },
   accessTokenMaxBytes: {
     env: 'GATEBOOK_ACCESS_TOKEN_MAX_BYTES',
     kind: 'integer',
@@ -524,6 +533,7 @@ export type OptionName =
   | 'signingAlgorithm'
   | 'hs256Secret'
   | 'accessTokenSeconds'
+  | 'accessTokenJitterPercent'
   | 'accessTokenMaxBytes'
   | 'keyRotationSeconds'
   | 'verifiedTokens'
@@ -593,6 +603,7 @@ export interface GatebookOptions {
   readonly signingAlgorithm?: 'ES256' | 'EdDSA' | 'RS256' | 'HS256'
   readonly hs256Secret?: string
   readonly accessTokenSeconds?: number
+  readonly accessTokenJitterPercent?: number
   readonly accessTokenMaxBytes?: number
   readonly keyRotationSeconds?: number
   readonly verifiedTokens?: number

@@ -118,7 +118,11 @@ async function judge(
   const rotated = verdict === 'rotate' ? rotate(parts, session, presented.counter, now) : {}
   await tx.db
     .updateTable('gatebook_session')
-    .set({ ...rotated, access_expires_at: access.expiresAt })
+    .set({
+      ...rotated,
+      // An earlier token may outlive this one, and a revocation is kept for as long as the last of them lives.
+      access_expires_at: Math.max(Number(session.access_expires_at), access.expiresAt),
+    })
     .where('id', '=', session.id)
     .execute()
   await log.append(tx, [

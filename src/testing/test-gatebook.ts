@@ -84,6 +84,7 @@ export async function createTestGatebook(options: TestGatebookOptions = {}): Pro
     database: sqlite(':memory:'),
     ...secret,
     ...CHEAP_HASHES,
+    accessTokenJitterPercent: 0,
     ...options,
     clock,
     claims: async (subject) => ({ ...(await options.claims?.(subject)), ...ownClaims.get(subject.userId) }),

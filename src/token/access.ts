@@ -40,6 +40,7 @@ export interface AccessTokens {
 
 export function createAccessTokens(keys: KeyRing, revocations: RevocationList, settings: Settings): AccessTokens {
   const { issuer, audience, clientId, clock, accessTokenSeconds, accessTokenMaxBytes } = settings
+  const longestCut = Math.floor((accessTokenSeconds * settings.accessTokenJitterPercent) / 100)
 
   const rules = { issuer, audience, lifetimeMax: accessTokenSeconds + CLOCK_SKEW_SECONDS, skew: CLOCK_SKEW_SECONDS }
   const verified = createVerifiedTokens(settings.verifiedTokens)
@@ -66,6 +67,7 @@ export function createAccessTokens(keys: KeyRing, revocations: RevocationList, s
       const now = clock.now()
       const iat = Math.floor(now / 1000)
       const tokenId = generateId('token', now)
+      const expiresIn = accessTokenSeconds - Math.floor(Math.random() * (longestCut + 1))
       const token = signAccessJwt(
         {
           ...claims,
@@ -78,7 +80,7 @@ export function createAccessTokens(keys: KeyRing, revocations: RevocationList, s
           auth_time: Math.floor(authenticatedAt / 1000),
           jti: tokenId,
           iat,
-          exp: iat + accessTokenSeconds,
+          exp: iat + expiresIn,
           roles,
         },
         keys.signingKey(),
@@ -88,7 +90,7 @@ export function createAccessTokens(keys: KeyRing, revocations: RevocationList, s
           members: { length: token.length, maximum: accessTokenMaxBytes },
         })
       }
-      return { token, tokenId, expiresIn: accessTokenSeconds, expiresAt: (iat + accessTokenSeconds) * 1000 }
+      return { token, tokenId, expiresIn, expiresAt: (iat + expiresIn) * 1000 }
     },
 
     async verify(token) {

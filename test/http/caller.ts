@@ -20,6 +20,7 @@ export async function openGate(options: Partial<GatebookOptions> = {}): Promise<
     adminPath: '/admin',
     operationsPath: '',
     ...CHEAP_HASHES,
+    accessTokenJitterPercent: 0,
     ...options,
   }).catch((error: unknown) => {
     remove()
