@@ -276,6 +276,12 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
   },
   'sessions.find': { takes: [['sessionId', text]] },
   'sessions.list': { takes: [['userId', userId]] },
+  'sessions.listEnded': {
+    takes: [
+      ['userId', userId],
+      ['options', page],
+    ],
+  },
   'sessions.end': {
     takes: [
       ['sessionId', text],

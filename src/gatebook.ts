@@ -232,6 +232,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
         startApplicationSession(parts, parseApplicationUserId(userId), grant, context),
       find: (sessionId) => sessions.find(sessionId),
       list: async (userId) => sessions.list(parseUserId(userId)),
+      listEnded: async (userId, page) => sessions.listEnded(parseUserId(userId), page),
       end: (sessionId, reason, context) => endSession(parts, sessionId, reason, context),
       endAll: async (userId, reason, context) => endAllSessions(parts, parseUserId(userId), reason, context),
     },

@@ -8,6 +8,7 @@ import type {
   WireNewInvitation,
   WirePage,
   WireSession,
+  WireSessionDetail,
   WireSigningKey,
   WireTokens,
   WireUser,
@@ -62,21 +63,23 @@ export const claimsSchema: z.ZodType<WireClaims> = named(
   'What the access token says.',
 )
 
+const session = {
+  id: z.string(),
+  user_id: z.string(),
+  created_at: instant,
+  last_used_at: instant,
+  expires_at: instant,
+  ended_at: z.int().nullable(),
+  end_reason: text,
+  ip: text,
+  user_agent: text,
+  device_id: text,
+  method: z.string(),
+}
+
 export const sessionSchema: z.ZodType<WireSession> = named(
   'Session',
-  z.object({
-    id: z.string(),
-    user_id: z.string(),
-    created_at: instant,
-    last_used_at: instant,
-    expires_at: instant,
-    ended_at: z.int().nullable(),
-    end_reason: text,
-    ip: text,
-    user_agent: text,
-    device_id: text,
-    method: z.string(),
-  }),
+  z.object(session),
   'One log-in, from its start to its end.',
 )
 
@@ -168,6 +171,12 @@ export const eventSchema: z.ZodType<WireEvent> = named(
   'One event of the log.',
 )
 
+export const sessionDetailSchema: z.ZodType<WireSessionDetail> = named(
+  'SessionDetail',
+  z.object({ ...session, end_event: eventSchema.nullable() }),
+  'A session with the event that ended it: by whom, and from where.',
+)
+
 /** A page of `items`; `next` is the cursor of the following one. */
 function pageSchema<T>(id: string, item: z.ZodType<T>): z.ZodType<WirePage<T>> {
   return named(id, z.object({ items: z.array(item), next: text }), 'One page; `next` is null on the last one.')
@@ -179,6 +188,7 @@ function listSchema<T>(id: string, item: z.ZodType<T>): z.ZodType<{ items: T[] }
 }
 
 export const sessionListSchema: z.ZodType<{ items: WireSession[] }> = listSchema('SessionList', sessionSchema)
+export const sessionPageSchema: z.ZodType<WirePage<WireSession>> = pageSchema('SessionPage', sessionSchema)
 export const userListSchema: z.ZodType<{ items: WireUser[] }> = listSchema('UserList', userSchema)
 export const userPageSchema: z.ZodType<WirePage<WireUser>> = pageSchema('UserPage', userSchema)
 export const activityPageSchema: z.ZodType<WirePage<WireActivity>> = pageSchema('ActivityPage', activitySchema)

@@ -36,6 +36,11 @@ export interface WireSession {
   method: string
 }
 
+/** With the event that ended it, where it has ended. */
+export interface WireSessionDetail extends WireSession {
+  end_event: WireEvent | null
+}
+
 export interface WireSigningKey {
   id: string
   algorithm: string
@@ -160,6 +165,10 @@ export function toWireSession(session: Session): WireSession {
     device_id: session.deviceId,
     method: session.method,
   }
+}
+
+export function toWireSessionDetail(session: Session, endEvent: LogEvent | null): WireSessionDetail {
+  return { ...toWireSession(session), end_event: endEvent === null ? null : toWireEvent(endEvent) }
 }
 
 export function toWireUser(user: User): WireUser {

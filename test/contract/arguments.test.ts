@@ -137,6 +137,7 @@ const WHOLE: Readonly<Record<string, readonly unknown[]>> = {
   'users.grantRole': [ID, 'reader', CONTEXT],
   'users.unlock': ['x', CONTEXT],
   'sessions.start': [7, GRANT, CONTEXT],
+  'sessions.listEnded': [7, PAGE],
   'sessions.end': ['x', 'logout', CONTEXT],
   'sessions.endAll': [7, 'logout', CONTEXT],
   'tokens.verify': ['x'],
