@@ -54,6 +54,7 @@ const CONTEXT_MEMBERS = {
   requestId: optional(text),
   traceId: optional(text),
   deviceToken: optional(text),
+  accessTokenMaxBytes: optional(number),
   language: optional(text),
   actor: optional(shape({ kind: oneOf('user', 'admin', 'system', 'application', 'anonymous'), id: optional(text) })),
 }

@@ -17,6 +17,8 @@ export interface RequestContext {
   readonly traceId?: string
   /** What an earlier log-in on this device returned as `device_token`. */
   readonly deviceToken?: string
+  /** Of the access token that this makes, where it has to fit into less than the option says, such as a cookie. */
+  readonly accessTokenMaxBytes?: number
   /** What the caller reads, as `Accept-Language` says it; for mails only, and nowhere stored. */
   readonly language?: string
   /** Who does it, where that is not the subject: an admin, a job. */
@@ -272,9 +274,10 @@ export interface Gatebook {
   contextOf(headers: Headers, connection?: { readonly remoteAddress?: string | undefined }): RequestContext
 
   /**
-   * The verified caller of a request, whatever framework it came through; no database read. `context` is looked
+   * The verified caller of a request, whatever framework it came through; no database read. The token is the one in
+   * `Authorization` or, where the option `cookies` is on and there is no such header, in the cookie. `context` is looked
    * at only when it is refused. Throws ERR_TOKEN_MISSING, what
-   * `tokens.verify` throws, ERR_FRESH_REQUIRED, ERR_FORBIDDEN.
+   * `tokens.verify` throws, ERR_CSRF, ERR_FRESH_REQUIRED, ERR_FORBIDDEN.
    */
   authenticate(
     request: { readonly headers: Pick<Headers, 'get'>; readonly method: string },

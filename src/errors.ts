@@ -45,6 +45,8 @@ export type ErrorCode =
   | 'ERR_TOKEN_STALE'
   | 'ERR_FRESH_REQUIRED'
   | 'ERR_FORBIDDEN'
+  | 'ERR_CSRF'
+  | 'ERR_COOKIES_OFF'
   | 'ERR_REFRESH_INVALID'
   | 'ERR_REFRESH_EXPIRED'
   | 'ERR_REFRESH_ENDED'
@@ -153,6 +155,12 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ERR_TOKEN_STALE: { status: 401, message: 'The rights in this access token have changed. Refresh it.' },
   ERR_FRESH_REQUIRED: { status: 401, message: 'This needs a log-in that is more recent. Log in again.' },
   ERR_FORBIDDEN: { status: 403, message: 'This needs a role that the access token does not carry.' },
+  ERR_CSRF: { status: 403, message: 'A page of another origin must not ask for this with the cookies of its visitor.' },
+  ERR_COOKIES_OFF: {
+    status: 400,
+    message:
+      'Tokens in cookies are not switched on: set the option cookies (GATEBOOK_COOKIES) to lax or strict, or leave out the member cookies.',
+  },
   ERR_REFRESH_INVALID: { status: 401, message: 'The refresh token is not valid.' },
   ERR_REFRESH_EXPIRED: { status: 401, message: 'The session has expired. Log in again.' },
   ERR_REFRESH_ENDED: { status: 401, message: 'The session has ended. Log in again.' },

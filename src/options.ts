@@ -447,6 +447,15 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     scope: 'library',
     about: 'Origins whose pages may call the API, separated by commas.',
   },
+  cookies: {
+    env: 'GATEBOOK_COOKIES',
+    kind: 'enum',
+    default: 'off',
+    values: ['off', 'lax', 'strict'],
+    scope: 'library',
+    about:
+      'Whether pages of the origin of `issuer` may have their tokens in cookies, and which `SameSite` these have; see [cookies](cookies.md).',
+  },
   bodyLimitBytes: {
     env: 'GATEBOOK_BODY_LIMIT_BYTES',
     kind: 'integer',
@@ -557,6 +566,7 @@ export type OptionName =
   | 'throttleAccountWindowSeconds'
   | 'trustedProxies'
   | 'corsOrigins'
+  | 'cookies'
   | 'bodyLimitBytes'
   | 'adminPath'
   | 'operationsPath'
@@ -627,6 +637,7 @@ export interface GatebookOptions {
   readonly throttleAccountWindowSeconds?: number
   readonly trustedProxies?: readonly string[] | number
   readonly corsOrigins?: readonly string[]
+  readonly cookies?: 'off' | 'lax' | 'strict'
   readonly bodyLimitBytes?: number
   readonly adminPath?: string
   readonly operationsPath?: string

@@ -114,12 +114,15 @@ async function judge(
   if (verdict === 'superseded') return refusal(context, 'superseded', session, presented.counter)
   if (verdict === 'reused') return refuseAndEnd('reused', 'refresh-reused')
   const counter = verdict === 'rotate' ? session.refresh_counter + 1 : session.refresh_counter
-  const access = parts.accessTokens.issue({
-    userId: session.subject_id,
-    sessionId: session.id,
-    ...rights,
-    authenticatedAt: Number(session.created_at),
-  })
+  const access = parts.accessTokens.issue(
+    {
+      userId: session.subject_id,
+      sessionId: session.id,
+      ...rights,
+      authenticatedAt: Number(session.created_at),
+    },
+    context.accessTokenMaxBytes,
+  )
   const rotated = verdict === 'rotate' ? rotate(parts, session, presented.counter, now) : {}
   await tx.db
     .updateTable('gatebook_session')

@@ -3,7 +3,7 @@ import type { Settings } from '../options.ts'
 export type PathSettings = Pick<Settings, 'adminPath' | 'operationsPath' | 'issuer'>
 
 /** What decides which routes there are. */
-export type RouteSettings = PathSettings & Pick<Settings, 'registration' | 'sendReset'>
+export type RouteSettings = PathSettings & Pick<Settings, 'registration' | 'sendReset' | 'cookies'>
 
 export const JWKS_PATH = '/.well-known/jwks.json'
 

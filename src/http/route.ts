@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { AccessClaims, Gatebook, RequestContext } from '../api.ts'
 import type { ErrorCode } from '../errors.ts'
+import type { RequestCookies } from './cookie.ts'
 
 /** What a caller must show: nothing, an access token, or one that carries the role `admin`. */
 export type RouteAuth = 'none' | 'bearer' | 'admin'
@@ -18,6 +19,7 @@ export interface Call<Body = unknown, Query = unknown, Claims = AccessClaims | n
   readonly claims: Claims
   /** As it was presented, for the routes that look at it themselves. */
   readonly authorization: string | null
+  readonly cookies: RequestCookies
   readonly context: RequestContext
 }
 
@@ -26,6 +28,8 @@ export interface Answer {
   /** Becomes JSON; no body when absent. */
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
+  /** Each becomes a header of its own (RFC 6265 §3). */
+  readonly setCookies?: readonly string[]
 }
 
 /** One row of the table that routing, validation and the OpenAPI document are made from. */
@@ -46,6 +50,8 @@ export interface Route {
   readonly responses: Readonly<Record<number, z.ZodType | null>>
   /** Codes beside those that follow from `auth`, `body` and `query`. */
   readonly errors?: readonly ErrorCode[]
+  /** Takes `cookies: true`, and answers with cookies then. */
+  readonly setsCookies?: true
   handle(call: Call): Promise<Answer>
 }
 

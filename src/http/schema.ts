@@ -9,6 +9,7 @@ import type {
   WirePage,
   WireSession,
   WireSessionDetail,
+  WireSignedIn,
   WireSigningKey,
   WireTokens,
   WireUser,
@@ -49,6 +50,17 @@ export const tokensSchema: z.ZodType<WireTokens> = named(
     device_token: z.string(),
   }),
   'What a log-in or a refresh returns.',
+)
+
+export const signedInSchema: z.ZodType<WireSignedIn> = named(
+  'SignedIn',
+  z.object({ expires_in: seconds, refresh_expires_in: seconds, session_id: z.string(), user_id: z.string() }),
+  'What a log-in or a refresh returns where the tokens are in cookies.',
+)
+
+/** The member of a body that asks for cookies. */
+export const cookiesMember: z.ZodExactOptional<z.ZodType<boolean>> = z.exactOptional(
+  described(z.boolean(), { description: 'Whether the tokens are in cookies, instead of in bodies.' }),
 )
 
 export const claimsSchema: z.ZodType<WireClaims> = named(

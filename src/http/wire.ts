@@ -14,6 +14,9 @@ export interface WireTokens {
   device_token: string
 }
 
+/** What is left of them where they are in cookies: nothing secret. */
+export type WireSignedIn = Pick<WireTokens, 'expires_in' | 'refresh_expires_in' | 'session_id' | 'user_id'>
+
 export interface WireClaims {
   user_id: string
   session_id: string
@@ -139,6 +142,11 @@ export function toWireTokens(tokens: SessionTokens): WireTokens {
     user_id: tokens.userId,
     device_token: tokens.deviceToken,
   }
+}
+
+export function toWireSignedIn(tokens: SessionTokens): WireSignedIn {
+  const { expires_in, refresh_expires_in, session_id, user_id } = toWireTokens(tokens)
+  return { expires_in, refresh_expires_in, session_id, user_id }
 }
 
 export function toWireClaims(claims: AccessClaims): WireClaims {

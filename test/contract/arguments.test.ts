@@ -97,6 +97,7 @@ async function codeOf(method: Method, given: readonly unknown[]): Promise<ErrorC
 }
 
 const CONTEXT = {
+  accessTokenMaxBytes: 4000,
   ...{ ip: '203.0.113.9', ipSource: 'application', userAgent: 'x', requestId: 'r', traceId: 't' },
   ...{ deviceToken: 'gbd_x', language: 'ko', actor: { kind: 'system', id: 'cli' } },
 }

@@ -9,6 +9,7 @@ const ROUTES = listRoutes({
   adminPath: '/admin',
   operationsPath: '',
   registration: 'confirm',
+  cookies: 'off',
   sendReset: () => {},
 })
 
