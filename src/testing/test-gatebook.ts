@@ -72,7 +72,7 @@ export interface TestGatebook {
 
 /**
  * A Gatebook for tests of what is built on it: in memory unless `database` says otherwise, with a random secret, the
- * cheapest password hashes and a clock that stands still. Throws what `createGatebook` throws.
+ * cheapest password hashes, access tokens that live their whole life and a clock that stands still. Throws what `createGatebook` throws.
  */
 export async function createTestGatebook(options: TestGatebookOptions = {}): Promise<TestGatebook> {
   const clock = options.clock ?? createFakeClock()

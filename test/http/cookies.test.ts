@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { GatebookOptions } from '../../src/options.ts'
 import { availableEngines } from '../support/engines.ts'
 import {
+  codeOf,
   type ExpectedEvent,
   ISSUER,
   openGate,
@@ -604,6 +605,17 @@ describe('which requests may use the cookie of their sender', () => {
     expect(await judge('GET', upgrade)).toBe('ERR_CSRF')
     expect(await judge('GET', { ...upgrade, Origin: ISSUER })).toBe('let through')
     expect(await judge('GET', { ...upgrade, ...OWN_PAGE })).toBe('let through')
+  })
+
+  test('an application that writes the cookies itself has tokens that are as small', async () => {
+    const start = (accessTokenMaxBytes: number) => on.gate.sessions.start(4711, {}, { accessTokenMaxBytes })
+    const { accessToken } = await start(4000)
+    const events = await on.events()
+    for (const limit of [accessToken.length - 1, 0, -1, Number.NaN]) {
+      expect(await codeOf(start(limit))).toBe('ERR_TOKEN_TOO_LARGE')
+    }
+    expect(await on.events()).toEqual(events)
+    expect((await start(accessToken.length)).accessToken).toHaveLength(accessToken.length)
   })
 
   test('of the same issuer with a path, and another port of this machine', async () => {
