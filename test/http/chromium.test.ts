@@ -10,10 +10,11 @@ import { openGate, PASSWORD } from './caller.ts'
 
 const executable = findChromium()
 
-test.skipIf(executable !== null || process.env.CI !== 'true')('a browser is there', () => {
-  throw new Error(WITHOUT_CHROMIUM)
-})
-if (executable === null) console.warn(`The cookies were not looked at by a browser. ${WITHOUT_CHROMIUM}`)
+if (executable === null && process.env.CI === 'true') {
+  test('a browser is there', () => {
+    throw new Error(WITHOUT_CHROMIUM)
+  })
+} else if (executable === null) console.warn(`The cookies were not looked at by a browser. ${WITHOUT_CHROMIUM}`)
 
 /** What the application was asked, and what it answered. */
 interface Asked {
