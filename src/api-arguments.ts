@@ -54,6 +54,7 @@ const CONTEXT_MEMBERS = {
   requestId: optional(text),
   traceId: optional(text),
   deviceToken: optional(text),
+  accessTokenMaxBytes: optional(number),
   language: optional(text),
   actor: optional(shape({ kind: oneOf('user', 'admin', 'system', 'application', 'anonymous'), id: optional(text) })),
 }
@@ -276,6 +277,12 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
   },
   'sessions.find': { takes: [['sessionId', text]] },
   'sessions.list': { takes: [['userId', userId]] },
+  'sessions.listEnded': {
+    takes: [
+      ['userId', userId],
+      ['options', page],
+    ],
+  },
   'sessions.end': {
     takes: [
       ['sessionId', text],

@@ -17,6 +17,8 @@ export interface RequestContext {
   readonly traceId?: string
   /** What an earlier log-in on this device returned as `device_token`. */
   readonly deviceToken?: string
+  /** Of the access token that this makes, where it has to fit into less than the option says, such as a cookie. */
+  readonly accessTokenMaxBytes?: number
   /** What the caller reads, as `Accept-Language` says it; for mails only, and nowhere stored. */
   readonly language?: string
   /** Who does it, where that is not the subject: an admin, a job. */

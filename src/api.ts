@@ -50,9 +50,10 @@ export interface Gatebook {
   contextOf(headers: Headers, connection?: { readonly remoteAddress?: string | undefined }): RequestContext
 
   /**
-   * The verified caller of a request, whatever framework it came through; no database read. `context` is looked
+   * The verified caller of a request, whatever framework it came through; no database read. The token is the one in
+   * `Authorization` or, where the option `cookies` is on and there is no such header, in the cookie. `context` is looked
    * at only when it is refused. Throws ERR_TOKEN_MISSING, what
-   * `tokens.verify` throws, ERR_FRESH_REQUIRED, ERR_FORBIDDEN.
+   * `tokens.verify` throws, ERR_CSRF, ERR_FRESH_REQUIRED, ERR_FORBIDDEN.
    */
   authenticate(
     request: { readonly headers: Pick<Headers, 'get'>; readonly method: string },
@@ -73,7 +74,7 @@ export interface Gatebook {
     input: { readonly identifier: string; readonly password: string },
     context?: RequestContext,
   ): Promise<SessionTokens>
-  /** Throws ERR_REFRESH_…. */
+  /** Throws ERR_REFRESH_…; where that is because the session is over, `members.end_reason` says why it is. */
   refresh(refreshToken: string, context?: RequestContext): Promise<SessionTokens>
   /** Idempotent; also with an expired token or an ended session. Throws ERR_TOKEN_INVALID for what was never a token. */
   logout(
@@ -176,6 +177,8 @@ export interface Gatebook {
     find(sessionId: string): Promise<Session | null>
     /** Live ones, newest first; at most `sessionsPerUser`. */
     list(userId: UserId | number): Promise<readonly Session[]>
+    /** Those that have ended, the last one first. Throws ERR_QUERY_INVALID, ERR_CURSOR_INVALID. */
+    listEnded(userId: UserId | number, options?: PageOptions): Promise<Page<Session>>
     /** False when it had ended already or never existed: then nothing happens and no event is left. */
     end(sessionId: string, reason: SessionEndReason, context?: RequestContext): Promise<boolean>
     /** Number of sessions that were ended. */

@@ -46,6 +46,8 @@ export type ErrorCode =
   | 'ERR_REVOCATIONS_UNAVAILABLE'
   | 'ERR_FRESH_REQUIRED'
   | 'ERR_FORBIDDEN'
+  | 'ERR_CSRF'
+  | 'ERR_COOKIES_OFF'
   | 'ERR_REFRESH_INVALID'
   | 'ERR_REFRESH_EXPIRED'
   | 'ERR_REFRESH_ENDED'
@@ -161,6 +163,12 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   },
   ERR_FRESH_REQUIRED: { status: 401, message: 'This needs a log-in that is more recent. Log in again.' },
   ERR_FORBIDDEN: { status: 403, message: 'This needs a role that the access token does not carry.' },
+  ERR_CSRF: { status: 403, message: 'A page of another origin must not ask for this with the cookies of its visitor.' },
+  ERR_COOKIES_OFF: {
+    status: 400,
+    message:
+      'Tokens in cookies are not switched on: set the option cookies (GATEBOOK_COOKIES) to lax or strict, or leave out the member cookies.',
+  },
   ERR_REFRESH_INVALID: { status: 401, message: 'The refresh token is not valid.' },
   ERR_REFRESH_EXPIRED: { status: 401, message: 'The session has expired. Log in again.' },
   ERR_REFRESH_ENDED: { status: 401, message: 'The session has ended. Log in again.' },

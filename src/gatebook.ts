@@ -30,6 +30,7 @@ import { unlock } from './flow/unlock.ts'
 import { createApiGuard } from './guard-api.ts'
 import { createAuthenticator } from './http/authenticate.ts'
 import { type ContextReader, createContextReader } from './http/context.ts'
+import { createCookies } from './http/cookie.ts'
 import { createCors } from './http/cors.ts'
 import type { HttpHandler } from './http/handler.ts'
 import { claimsPath } from './http/paths.ts'
@@ -139,7 +140,11 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
   }
   const reader = createEventReader(store, parts.identifiers)
   const users = createUserReader(store)
-  const authenticate = createAuthenticator({ verify: parts.accessTokens.verify, clock })
+  const authenticate = createAuthenticator({
+    verify: parts.accessTokens.verify,
+    clock,
+    cookies: createCookies(settings),
+  })
   const sessions = createSessionReader(store, clock)
 
   const repeat = (name: string, interval: number, work: () => Promise<unknown>): Loop => {
@@ -251,6 +256,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
         startApplicationSession(parts, parseApplicationUserId(userId), grant, context),
       find: (sessionId) => sessions.find(sessionId),
       list: async (userId) => sessions.list(parseUserId(userId)),
+      listEnded: async (userId, page) => sessions.listEnded(parseUserId(userId), page),
       end: (sessionId, reason, context) => endSession(parts, sessionId, reason, context),
       endAll: async (userId, reason, context) => endAllSessions(parts, parseUserId(userId), reason, context),
     },

@@ -237,6 +237,15 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     scope: 'library',
     about: 'Life of an access token.',
   },
+  accessTokenJitterPercent: {
+    env: 'GATEBOOK_ACCESS_TOKEN_JITTER_PERCENT',
+    kind: 'integer',
+    default: 5,
+    range: [0, 20],
+    scope: 'library',
+    about:
+      'Each access token lives shorter by a random share of up to so many percent, so that tabs and devices do not all refresh at the same instant; `expires_in` tells the true life.',
+  },
   accessTokenMaxBytes: {
     env: 'GATEBOOK_ACCESS_TOKEN_MAX_BYTES',
     kind: 'integer',
@@ -457,6 +466,15 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     scope: 'library',
     about: 'Origins whose pages may call the API, separated by commas.',
   },
+  cookies: {
+    env: 'GATEBOOK_COOKIES',
+    kind: 'enum',
+    default: 'off',
+    values: ['off', 'lax', 'strict'],
+    scope: 'library',
+    about:
+      'Whether pages of the origin of `issuer` may have their tokens in cookies, and which `SameSite` these have; see [cookies](cookies.md).',
+  },
   bodyLimitBytes: {
     env: 'GATEBOOK_BODY_LIMIT_BYTES',
     kind: 'integer',
@@ -552,6 +570,7 @@ export type OptionName =
   | 'signingAlgorithm'
   | 'hs256Secret'
   | 'accessTokenSeconds'
+  | 'accessTokenJitterPercent'
   | 'accessTokenMaxBytes'
   | 'keyRotationSeconds'
   | 'verifiedTokens'
@@ -577,6 +596,7 @@ export type OptionName =
   | 'throttleAccountWindowSeconds'
   | 'trustedProxies'
   | 'corsOrigins'
+  | 'cookies'
   | 'bodyLimitBytes'
   | 'adminPath'
   | 'oauthPath'
@@ -624,6 +644,7 @@ export interface GatebookOptions {
   readonly signingAlgorithm?: 'ES256' | 'EdDSA' | 'RS256' | 'HS256'
   readonly hs256Secret?: string
   readonly accessTokenSeconds?: number
+  readonly accessTokenJitterPercent?: number
   readonly accessTokenMaxBytes?: number
   readonly keyRotationSeconds?: number
   readonly verifiedTokens?: number
@@ -649,6 +670,7 @@ export interface GatebookOptions {
   readonly throttleAccountWindowSeconds?: number
   readonly trustedProxies?: readonly string[] | number
   readonly corsOrigins?: readonly string[]
+  readonly cookies?: 'off' | 'lax' | 'strict'
   readonly bodyLimitBytes?: number
   readonly adminPath?: string
   readonly oauthPath?: string

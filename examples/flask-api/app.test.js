@@ -47,7 +47,11 @@ after(() => {
 })
 
 function start(command, args, more = {}) {
-  const child = spawn(command, args, { cwd: here, env: { ...environment, ...more }, stdio: ['ignore', 'inherit', 'inherit'] })
+  const child = spawn(command, args, {
+    cwd: here,
+    env: { ...environment, ...more },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
   started.push(child)
 }
 

@@ -37,14 +37,18 @@ export function toFetchRequest(request: NodeRequest, url: URL): Request {
   return new Request(url, { ...init, body: consumed ? serialise(request.body) : streamOf(request) })
 }
 
-/** All headers of a name, which is in lower case, in one text, as the Fetch standard joins them; null for none. */
+/**
+ * All headers of a name, which is in lower case, in one text, as the Fetch standard joins them; null for none. Cookies of
+ * HTTP/2 may come in several headers (RFC 9113 §8.2.3).
+ */
 export function headerOf(request: IncomingMessage, name: string): string | null {
   const raw = request.rawHeaders
+  const separator = name === 'cookie' ? '; ' : ', '
   let joined: string | null = null
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const header = raw[at] as string
     if (header.length !== name.length || header.toLowerCase() !== name) continue
-    joined = joined === null ? (raw[at + 1] as string) : `${joined}, ${raw[at + 1]}`
+    joined = joined === null ? (raw[at + 1] as string) : `${joined}${separator}${raw[at + 1]}`
   }
   return joined
 }

@@ -11,7 +11,9 @@ export async function sendResponse(
 ): Promise<void> {
   if (outgoing.headersSent || outgoing.destroyed) return
   outgoing.statusCode = response.status
-  for (const [name, value] of response.headers) outgoing.setHeader(name, value)
+  for (const [name, value] of response.headers) if (name !== 'set-cookie') outgoing.setHeader(name, value)
+  // Each by itself, and beside those that the application has set.
+  for (const cookie of response.headers.getSetCookie()) outgoing.appendHeader('Set-Cookie', cookie)
   if (!request.complete) drainAfter(request, outgoing)
   if (response.body === null || request.method === 'HEAD') {
     outgoing.end()

@@ -37,7 +37,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     load: async () => (await import('./commands/invitation.ts')).defineInvitation,
   },
   session: {
-    about: 'Look at and end the sessions of a user.',
+    about: 'Look at and end sessions; why one has ended.',
     load: async () => (await import('./commands/session.ts')).defineSession,
   },
   key: {

@@ -20,6 +20,7 @@ export function createAnswering(issuer: string): Answering {
   const respond = (answer: Answer, requestId: string) => {
     const headers = new Headers(common)
     headers.set('X-Request-Id', requestId)
+    for (const cookie of answer.setCookies ?? []) headers.append('Set-Cookie', cookie)
     if (answer.body === undefined && answer.text === undefined) {
       for (const [name, value] of Object.entries(answer.headers ?? {})) headers.set(name, value)
       return new Response(null, { status: answer.status, headers })

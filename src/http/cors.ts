@@ -7,7 +7,7 @@ const ALLOWED = 'Authorization, Content-Type, X-Request-Id, Traceparent'
 export type Cors = (request: Request, answer: Headers, methods?: readonly string[]) => void
 
 /**
- * Cross-origin access by an exact list. Never with credentials: nothing here is authenticated by a cookie.
+ * Cross-origin access by an exact list. Never with credentials: cookies are for the pages of one origin, see `csrf.ts`.
  * Throws ERR_OPTION_INVALID for an entry that is not an origin; `*` is none.
  */
 export function createCors(origins: readonly string[]): Cors {

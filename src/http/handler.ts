@@ -8,6 +8,7 @@ import { readFormBody, readJsonBody } from './body.ts'
 import type { Connection } from './client-address.ts'
 import { credentialsOf } from './client-credentials.ts'
 import { createContextReader, type HttpContext } from './context.ts'
+import { cookiesOf, createCookies } from './cookie.ts'
 import { createCors } from './cors.ts'
 import { describeFailure, isTellable } from './error-map.ts'
 import { toOauthError } from './oauth-error.ts'
@@ -36,6 +37,7 @@ export function createHttpHandler(parts: {
   const readContext = createContextReader(settings)
   const addCors = createCors(settings.corsOrigins)
   const answering = createAnswering(settings.issuer)
+  const cookies = createCookies(settings)
 
   // The path as it was sent: one spelling of a route, and parameters that are decoded once.
   const app = new Hono<Env>({ getPath: (_request, options) => (options as { env: Env['Bindings'] }).env.url.pathname })
@@ -72,6 +74,7 @@ export function createHttpHandler(parts: {
       claims,
       client,
       authorization,
+      cookies: cookiesOf(cookies, headers),
       params: c.req.param() as Record<string, string>,
       query: validate(route.query ?? NO_QUERY, readQuery(url.searchParams), 'ERR_QUERY_INVALID'),
       body: form === null ? await readBody(route, c.req.raw) : validate(route.body!, form, 'ERR_BODY_INVALID'),

@@ -3,7 +3,8 @@ import type { Settings } from '../options.ts'
 export type PathSettings = Pick<Settings, 'adminPath' | 'operationsPath' | 'oauthPath' | 'issuer'>
 
 /** What decides which routes there are. */
-export type RouteSettings = PathSettings & Pick<Settings, 'registration' | 'sendReset' | 'audience' | 'clientId'>
+export type RouteSettings = PathSettings &
+  Pick<Settings, 'registration' | 'sendReset' | 'audience' | 'clientId' | 'cookies'>
 
 export const JWKS_PATH = '/.well-known/jwks.json'
 

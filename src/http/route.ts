@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { AccessClaims, Client, Gatebook, RequestContext } from '../api.ts'
 import type { ErrorCode } from '../errors.ts'
+import type { RequestCookies } from './cookie.ts'
 
 /** What a caller must show: nothing, an access token, one that carries the role `admin`, or the secret of a client. */
 export type RouteAuth = 'none' | 'bearer' | 'admin' | 'client'
@@ -20,6 +21,7 @@ export interface Call<Body = unknown, Query = unknown, Claims = AccessClaims | n
   readonly client: Client | null
   /** As it was presented, for the routes that look at it themselves. */
   readonly authorization: string | null
+  readonly cookies: RequestCookies
   readonly context: RequestContext
 }
 
@@ -30,6 +32,8 @@ export interface Answer {
   /** Sent as it is, instead of a body in JSON. */
   readonly text?: string
   readonly headers?: Readonly<Record<string, string>>
+  /** Each becomes a header of its own (RFC 6265 §3). */
+  readonly setCookies?: readonly string[]
 }
 
 /** One row of the table that routing, validation and the OpenAPI document are made from. */
@@ -52,6 +56,8 @@ export interface Route {
   readonly responses: Readonly<Record<number, z.ZodType | null>>
   /** Codes beside those that follow from `auth`, `body` and `query`. */
   readonly errors?: readonly ErrorCode[]
+  /** Takes `cookies: true`, and answers with cookies then. */
+  readonly setsCookies?: true
   handle(call: Call): Promise<Answer>
 }
 

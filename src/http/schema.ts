@@ -11,6 +11,8 @@ import type {
   WirePage,
   WireRevocationPage,
   WireSession,
+  WireSessionDetail,
+  WireSignedIn,
   WireSigningKey,
   WireTokens,
   WireUser,
@@ -53,6 +55,17 @@ export const tokensSchema: z.ZodType<WireTokens> = named(
   'What a log-in or a refresh returns.',
 )
 
+export const signedInSchema: z.ZodType<WireSignedIn> = named(
+  'SignedIn',
+  z.object({ expires_in: seconds, refresh_expires_in: seconds, session_id: z.string(), user_id: z.string() }),
+  'What a log-in or a refresh returns where the tokens are in cookies.',
+)
+
+/** The member of a body that asks for cookies. */
+export const cookiesMember: z.ZodExactOptional<z.ZodType<boolean>> = z.exactOptional(
+  described(z.boolean(), { description: 'Whether the tokens are in cookies, instead of in bodies.' }),
+)
+
 export const claimsSchema: z.ZodType<WireClaims> = named(
   'Claims',
   z.object({
@@ -65,21 +78,23 @@ export const claimsSchema: z.ZodType<WireClaims> = named(
   'What the access token says.',
 )
 
+const session = {
+  id: z.string(),
+  user_id: z.string(),
+  created_at: instant,
+  last_used_at: instant,
+  expires_at: instant,
+  ended_at: z.int().nullable(),
+  end_reason: text,
+  ip: text,
+  user_agent: text,
+  device_id: text,
+  method: z.string(),
+}
+
 export const sessionSchema: z.ZodType<WireSession> = named(
   'Session',
-  z.object({
-    id: z.string(),
-    user_id: z.string(),
-    created_at: instant,
-    last_used_at: instant,
-    expires_at: instant,
-    ended_at: z.int().nullable(),
-    end_reason: text,
-    ip: text,
-    user_agent: text,
-    device_id: text,
-    method: z.string(),
-  }),
+  z.object(session),
   'One log-in, from its start to its end.',
 )
 
@@ -219,6 +234,12 @@ export const eventSchema: z.ZodType<WireEvent> = named(
   'One event of the log.',
 )
 
+export const sessionDetailSchema: z.ZodType<WireSessionDetail> = named(
+  'SessionDetail',
+  z.object({ ...session, end_event: eventSchema.nullable() }),
+  'A session with the event that ended it: by whom, and from where.',
+)
+
 /** A page of `items`; `next` is the cursor of the following one. */
 function pageSchema<T>(id: string, item: z.ZodType<T>): z.ZodType<WirePage<T>> {
   return named(id, z.object({ items: z.array(item), next: text }), 'One page; `next` is null on the last one.')
@@ -230,6 +251,7 @@ function listSchema<T>(id: string, item: z.ZodType<T>): z.ZodType<{ items: T[] }
 }
 
 export const sessionListSchema: z.ZodType<{ items: WireSession[] }> = listSchema('SessionList', sessionSchema)
+export const sessionPageSchema: z.ZodType<WirePage<WireSession>> = pageSchema('SessionPage', sessionSchema)
 export const userListSchema: z.ZodType<{ items: WireUser[] }> = listSchema('UserList', userSchema)
 export const userPageSchema: z.ZodType<WirePage<WireUser>> = pageSchema('UserPage', userSchema)
 export const activityPageSchema: z.ZodType<WirePage<WireActivity>> = pageSchema('ActivityPage', activitySchema)

@@ -21,7 +21,7 @@ export function listRoutes(settings: RouteSettings): readonly Route[] {
   const { adminPath, operationsPath } = settings
   const routes = [
     ...registrationRoutes(settings),
-    ...authRoutes,
+    ...authRoutes(settings),
     ...passwordRoutes(settings),
     ...ownRoutes,
     ...jwksRoutes,
@@ -42,7 +42,7 @@ export function listRoutes(settings: RouteSettings): readonly Route[] {
     let document: unknown
     routes.push(
       ...operationsRoutes(operationsPath, () => {
-        document ??= createDocument(routes, settings.issuer)
+        document ??= createDocument(routes, settings)
         return document
       }),
     )

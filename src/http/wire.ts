@@ -26,6 +26,9 @@ export interface WireTokens {
   device_token: string
 }
 
+/** What is left of them where they are in cookies: nothing secret. */
+export type WireSignedIn = Pick<WireTokens, 'expires_in' | 'refresh_expires_in' | 'session_id' | 'user_id'>
+
 export interface WireClaims {
   user_id: string
   session_id: string
@@ -46,6 +49,11 @@ export interface WireSession {
   user_agent: string | null
   device_id: string | null
   method: string
+}
+
+/** With the event that ended it, where it has ended. */
+export interface WireSessionDetail extends WireSession {
+  end_event: WireEvent | null
 }
 
 export interface WireSigningKey {
@@ -167,6 +175,11 @@ export function toWireTokens(tokens: SessionTokens): WireTokens {
   }
 }
 
+export function toWireSignedIn(tokens: SessionTokens): WireSignedIn {
+  const { expires_in, refresh_expires_in, session_id, user_id } = toWireTokens(tokens)
+  return { expires_in, refresh_expires_in, session_id, user_id }
+}
+
 export function toWireClaims(claims: AccessClaims): WireClaims {
   return {
     user_id: claims.userId,
@@ -191,6 +204,10 @@ export function toWireSession(session: Session): WireSession {
     device_id: session.deviceId,
     method: session.method,
   }
+}
+
+export function toWireSessionDetail(session: Session, endEvent: LogEvent | null): WireSessionDetail {
+  return { ...toWireSession(session), end_event: endEvent === null ? null : toWireEvent(endEvent) }
 }
 
 export function toWireUser(user: User): WireUser {

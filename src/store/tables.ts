@@ -88,7 +88,7 @@ export interface SessionTable {
   /** The earlier of the idle and the absolute end. */
   expires_at: number
   absolute_expires_at: number
-  /** When the last access token that was issued for it expires. */
+  /** When the last of the access tokens that were issued for it expires, which need not be the newest. */
   access_expires_at: number
   ended_at: number | null
   end_reason: string | null

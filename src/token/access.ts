@@ -31,8 +31,8 @@ export interface IssuedAccessToken {
 }
 
 export interface AccessTokens {
-  /** Throws ERR_TOKEN_TOO_LARGE. */
-  issue(subject: AccessSubject): IssuedAccessToken
+  /** At most `maxBytes`, where that is less than the option says. Throws ERR_TOKEN_TOO_LARGE. */
+  issue(subject: AccessSubject, maxBytes?: number): IssuedAccessToken
   /** Throws ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED, ERR_TOKEN_REVOKED, ERR_TOKEN_STALE, ERR_REVOCATIONS_UNAVAILABLE. */
   verify(token: string): Promise<AccessClaims>
   /** For logging out: everything but the expiry and the revocations is checked. Throws ERR_TOKEN_INVALID. */
@@ -43,6 +43,7 @@ export interface AccessTokens {
 
 export function createAccessTokens(keys: KeyRing, revocations: RevocationList, settings: Settings): AccessTokens {
   const { issuer, audience, clientId, clock, accessTokenSeconds, accessTokenMaxBytes } = settings
+  const longestCut = Math.floor((accessTokenSeconds * settings.accessTokenJitterPercent) / 100)
 
   const rules = { issuer, audience, lifetimeMax: accessTokenSeconds + CLOCK_SKEW_SECONDS, skew: CLOCK_SKEW_SECONDS }
   const verified = createVerifiedTokens(settings.verifiedTokens)
@@ -68,10 +69,11 @@ export function createAccessTokens(keys: KeyRing, revocations: RevocationList, s
   }
 
   return {
-    issue({ userId, sessionId, roles, claims, generation, authenticatedAt }) {
+    issue({ userId, sessionId, roles, claims, generation, authenticatedAt }, maxBytes = accessTokenMaxBytes) {
       const now = clock.now()
       const iat = Math.floor(now / 1000)
       const tokenId = generateId('token', now)
+      const expiresIn = accessTokenSeconds - Math.floor(Math.random() * (longestCut + 1))
       const token = signAccessJwt(
         {
           ...claims,
@@ -84,17 +86,17 @@ export function createAccessTokens(keys: KeyRing, revocations: RevocationList, s
           auth_time: Math.floor(authenticatedAt / 1000),
           jti: tokenId,
           iat,
-          exp: iat + accessTokenSeconds,
+          exp: iat + expiresIn,
           roles,
         },
         keys.signingKey(),
       )
-      if (token.length > accessTokenMaxBytes) {
-        throw new GatebookError('ERR_TOKEN_TOO_LARGE', {
-          members: { length: token.length, maximum: accessTokenMaxBytes },
-        })
+      const maximum = Math.min(maxBytes, accessTokenMaxBytes)
+      // Not the other way round: a limit that is not a number lets nothing through.
+      if (!(token.length <= maximum)) {
+        throw new GatebookError('ERR_TOKEN_TOO_LARGE', { members: { length: token.length, maximum } })
       }
-      return { token, tokenId, expiresIn: accessTokenSeconds, expiresAt: (iat + accessTokenSeconds) * 1000 }
+      return { token, tokenId, expiresIn, expiresAt: (iat + expiresIn) * 1000 }
     },
 
     async verify(token) {

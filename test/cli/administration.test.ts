@@ -102,6 +102,15 @@ describe('administration', () => {
       { type: 'login.succeeded', reason: null, actor: expect.anything() },
       { type: 'session.ended', reason: 'ended-by-admin', actor: BY_CLI },
     ])
+    const shown = await at.gatebook(['session', 'show', first.session_id])
+    expect(shown.stdout).toMatch(/\nreason +ended-by-admin\nended by +system cli\nevent +evt_\w+\n$/)
+    const detail = JSON.parse((await at.gatebook(['session', 'show', first.session_id, '--json'])).stdout)
+    expect(detail).toMatchObject({ id: first.session_id, end_event: { type: 'session.ended', actor: BY_CLI } })
+    expect((await at.gatebook(['session', 'show', 'ses_x'])).status).toBe(1)
+    const ended = await at.gatebook(['session', 'list', ANNA, '--ended', '--limit', '1'])
+    expect(ended.stdout).toMatch(/^ID +ENDED +REASON .*\nses_\w+ .* ended-by-admin .*\n$/)
+    expect((await at.gatebook(['session', 'list', ANNA, '--limit', '1'])).status).toBe(2)
+
     const refreshed = await post(`${at.server.url}/auth/refresh`, { refresh_token: first.refresh_token })
     expect(refreshed.status).toBe(401)
     expect((await at.gatebook(['session', 'end', '--user', ANNA, '--json'])).stdout).toBe('{"ended":1}\n')

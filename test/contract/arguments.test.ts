@@ -97,6 +97,7 @@ async function codeOf(method: Method, given: readonly unknown[]): Promise<ErrorC
 }
 
 const CONTEXT = {
+  accessTokenMaxBytes: 4000,
   ...{ ip: '203.0.113.9', ipSource: 'application', userAgent: 'x', requestId: 'r', traceId: 't' },
   ...{ deviceToken: 'gbd_x', language: 'ko', actor: { kind: 'system', id: 'cli' } },
 }
@@ -137,6 +138,7 @@ const WHOLE: Readonly<Record<string, readonly unknown[]>> = {
   'users.grantRole': [ID, 'reader', CONTEXT],
   'users.unlock': ['x', CONTEXT],
   'sessions.start': [7, GRANT, CONTEXT],
+  'sessions.listEnded': [7, PAGE],
   'sessions.end': ['x', 'logout', CONTEXT],
   'sessions.endAll': [7, 'logout', CONTEXT],
   'tokens.verify': ['x'],

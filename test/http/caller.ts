@@ -21,6 +21,7 @@ export async function openGate(options: Partial<GatebookOptions> = {}): Promise<
     oauthPath: '/oauth',
     operationsPath: '',
     ...CHEAP_HASHES,
+    accessTokenJitterPercent: 0,
     ...options,
   }).catch((error: unknown) => {
     remove()

@@ -6,7 +6,7 @@ import { listRoutes } from '../../src/http/table.ts'
 import { call, openGate, registerAdmin } from './caller.ts'
 
 /** With everything that can be switched on. */
-const SENDING = { registration: 'confirm', sendReset() {}, sendConfirmation() {} } as const
+const SENDING = { registration: 'confirm', cookies: 'lax', sendReset() {}, sendConfirmation() {} } as const
 const ROUTES = listRoutes({
   issuer: 'https://app.example',
   adminPath: '/admin',
@@ -67,8 +67,9 @@ describe('the document', () => {
     const operation = document.paths[route.path][route.method.toLowerCase()]
     expect(operation.operationId).toBe(route.name)
     expect(operation.summary).toMatch(/\.$/)
-    const scheme = { none: [], bearer: [{ bearer: [] }], admin: [{ bearer: [] }], client: [{ client: [] }] }[route.auth]
-    expect(operation.security).toEqual(scheme)
+    const holders = [{ bearer: [] }, { cookie: [] }]
+    const schemes = { none: [], bearer: holders, admin: holders, client: [{ client: [] }] }
+    expect(operation.security).toEqual(schemes[route.auth])
     const named = (operation.parameters ?? []).map(
       (parameter: { in: string; name: string }) => `${parameter.in} ${parameter.name}`,
     )
@@ -81,6 +82,33 @@ describe('the document', () => {
     }
     for (const status of Object.keys(operation.responses)) {
       expect(status === 'default' || route.responses[Number(status)] !== undefined || Number(status) >= 400).toBe(true)
+    }
+  })
+
+  test('says which cookie is meant, and which answers set some', () => {
+    expect(document.components.securitySchemes.cookie).toMatchObject({
+      type: 'apiKey',
+      in: 'cookie',
+      name: '__Host-gatebook-access',
+    })
+    const setting = ROUTES.filter(({ path, method }) =>
+      Object.values<{ headers?: object }>(document.paths[path][method.toLowerCase()].responses).some(
+        ({ headers }) => headers !== undefined && 'Set-Cookie' in headers,
+      ),
+    )
+    expect(setting.map(({ name }) => name)).toEqual(['register', 'confirmRegistration', 'login', 'refresh', 'logout'])
+    const refusals = (path: string, method: string) => document.paths[path][method].responses['403']?.description ?? ''
+    expect(refusals('/auth/password', 'post')).toContain('ERR_CSRF')
+    expect(refusals('/auth/me', 'get')).not.toContain('ERR_CSRF')
+  })
+
+  test('says nothing of cookies where they are off', async () => {
+    const plain = await openGate()
+    try {
+      const described = JSON.stringify((await call(plain, 'GET /openapi.json')).json.components.securitySchemes)
+      expect(described).not.toContain('cookie')
+    } finally {
+      await plain.close()
     }
   })
 
