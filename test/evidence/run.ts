@@ -70,9 +70,10 @@ async function reportRefreshModel(engines: readonly Engine[]): Promise<Section[]
     const report = await announced(`refresh-model, ${engine.name}, ${processes}`, runRefreshModel(engine, options))
     reports.push([engine.name, `${processes} | ${options.seed}`, report])
   }
-  // Nothing is measured here, so the engines need not wait for each other.
-  await Promise.all(engines.map((engine) => run(engine, 'gates')))
-  for (const engine of engines) await run(engine, 'killed server')
+  for (const engine of engines) {
+    await run(engine, 'gates')
+    await run(engine, 'killed server')
+  }
   const rows = reports.map(([name, what, { tally, problems }]) => {
     const outcomes = Object.entries(tally.outcomes).sort(([, a], [, b]) => b - a)
     const told = outcomes.map(([outcome, count]) => `${outcome}: ${count}`).join(', ')
