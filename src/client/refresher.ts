@@ -11,8 +11,6 @@ const ENDINGS: Readonly<Record<string, string>> = {
   ERR_REFRESH_REUSED: 'refresh-reused',
   ERR_REFRESH_EXPIRED: 'expired',
   ERR_REFRESH_INVALID: 'invalid',
-  // In cookies mode: there is none.
-  ERR_TOKEN_MISSING: 'none',
 }
 
 /**

@@ -28,23 +28,35 @@ export interface ServedGate {
   stop(): Promise<void>
 }
 
+export interface ServeOptions {
+  /** Port to listen on; a free one unless it is given. */
+  readonly port?: number
+  /** What is served before everything else; returns false for what it does not know. */
+  readonly pages?: (request: IncomingMessage, response: ServerResponse) => boolean
+}
+
 /**
  * A gate behind a socket, with an application's own routes beside it: `/orders` for users, `/refused` for nobody, `/away?to=…`
  * that redirects. All of it is gone when the test ends.
  */
-export async function serveGate(engine: Engine, options: Partial<GatebookOptions> = {}): Promise<ServedGate> {
+export async function serveGate(
+  engine: Engine,
+  options: Partial<GatebookOptions> = {},
+  { port = 0, pages = () => false }: ServeOptions = {},
+): Promise<ServedGate> {
   const on = await openOwnGate(engine, options)
   const requests: string[] = []
   const faults = new Map<string, Fault[]>()
   const application = createApplication(on)
   const server = await listen((request, response) => {
+    if (pages(request, response)) return
     const line = `${request.method} ${request.url?.replace(/\?.*/, '')}`
     requests.push(request.headers.authorization === undefined ? line : `${line} bearer`)
     const fault = faults.get(line)?.shift()
     const answer = () => application(request, response)
     if (fault === undefined) answer()
     else fault(request, response, answer)
-  })
+  }, port)
   let stopped = false
   const stop = async () => {
     if (!stopped) await server.close()
