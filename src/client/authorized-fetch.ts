@@ -38,7 +38,7 @@ export function createAuthorizedFetch(
     const current = keeper.current()
     if (current === null || clock.monotonic() < keeper.life().dueAt) return
     try {
-      await unlessAborted(refresher.refresh(current), signal)
+      await unlessAborted(() => refresher.refresh(current), signal)
     } catch (error) {
       const over = keeper.current() !== null && clock.monotonic() >= keeper.life().endsAt
       if (over || signal?.aborted) throw error
@@ -65,7 +65,7 @@ export function createAuthorizedFetch(
     const isUnknown = () => cookies && keeper.state().status === 'unknown'
     if (isSame(keeper.current(), refused) && (refused !== null || isUnknown())) {
       try {
-        await unlessAborted(refresher.refresh(refused), signal)
+        await unlessAborted(() => refresher.refresh(refused), signal)
       } catch (error) {
         // Signed out: the answer that we have says it. Everything else says nothing about the session.
         if (keeper.current() === null && !isUnknown()) return false
@@ -125,14 +125,14 @@ function modes(manual: boolean, sameOrigin: boolean): RequestInit {
   return { ...(manual && { redirect: 'manual' as const }), ...(sameOrigin && { credentials: 'same-origin' as const }) }
 }
 
-/** The work goes on, for the others who wait for it. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | null): Promise<T> {
-  if (signal === null) return work
+/** Work that is under way goes on, for the others who wait for it. */
+async function unlessAborted<T>(work: () => Promise<T>, signal: AbortSignal | null): Promise<T> {
+  if (signal === null) return work()
   signal.throwIfAborted()
   let stop = (): void => undefined
   const aborted = new Promise<never>((_resolve, reject) => {
     stop = () => reject(signal.reason)
     signal.addEventListener('abort', stop)
   })
-  return Promise.race([work, aborted]).finally(() => signal.removeEventListener('abort', stop))
+  return Promise.race([work(), aborted]).finally(() => signal.removeEventListener('abort', stop))
 }

@@ -17,13 +17,14 @@ export interface ServerApi {
   logout(session: HeldSession | null): Promise<void>
 }
 
-/** Milliseconds. */
-const TIMEOUT = 8000
+/** Milliseconds. Of a refresh: short enough to ask again within the grace period of the server. */
+const TIMEOUT = 30_000
+const REFRESH_TIMEOUT = 8000
 
 export function createServerApi({ url, storage, fetch, clock }: ClientSettings): ServerApi {
   const cookies = storage === null
 
-  async function post(path: string, body: object): Promise<unknown> {
+  async function post(path: string, body: object, timeout = TIMEOUT): Promise<unknown> {
     const response = await reach(() =>
       fetch(`${url}${path}`, {
         method: 'POST',
@@ -31,7 +32,7 @@ export function createServerApi({ url, storage, fetch, clock }: ClientSettings):
         body: JSON.stringify(cookies ? { ...body, cookies } : body),
         credentials: cookies ? 'same-origin' : 'omit',
         redirect: 'manual',
-        signal: AbortSignal.timeout(TIMEOUT),
+        signal: AbortSignal.timeout(timeout),
       }),
     )
     refuseRedirect(response)
@@ -39,9 +40,9 @@ export function createServerApi({ url, storage, fetch, clock }: ClientSettings):
     return reach(() => response.text()).then((text) => (text === '' ? null : parseAnswer(text, response.status)))
   }
 
-  async function grant(path: string, body: object): Promise<TimedGrant | null> {
+  async function grant(path: string, body: object, timeout?: number): Promise<TimedGrant | null> {
     const [asked, askedAt] = [clock.monotonic(), clock.wall()]
-    const answer = await post(path, body)
+    const answer = await post(path, body, timeout)
     if (answer === null) return null
     return { grant: parseGrant(answer, askedAt, cookies), age: clock.monotonic() - asked }
   }
@@ -49,7 +50,7 @@ export function createServerApi({ url, storage, fetch, clock }: ClientSettings):
   return {
     grant,
     async refresh(session) {
-      const answer = await grant('/auth/refresh', presented(session))
+      const answer = await grant('/auth/refresh', presented(session), REFRESH_TIMEOUT)
       if (answer === null) throw new ClientError('ERR_ANSWER_MALFORMED')
       return answer
     },

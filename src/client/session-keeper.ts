@@ -91,8 +91,8 @@ export function createSessionKeeper(settings: ClientSettings, onMove: () => void
   }
 
   /** What other tabs go by, too: the storage, or what they and we have said. */
-  async function there(): Promise<HeldSession | null> {
-    return storage === null ? held : (await read()).session
+  async function there(): Promise<StoredState> {
+    return storage === null ? { session: held, deviceToken } : read()
   }
 
   async function hear(message: TabMessage): Promise<void> {
@@ -117,14 +117,14 @@ export function createSessionKeeper(settings: ClientSettings, onMove: () => void
     look,
     async keepNew(grant, age) {
       const session = { ...grant.session, step: 0 }
-      deviceToken = grant.deviceToken ?? (await read()).deviceToken
+      deviceToken = grant.deviceToken ?? (await there()).deviceToken
       await write(session)
       take(session, age)
       channel.send({ kind: 'session', session })
     },
     async keepNext(from, grant, age) {
       const session = { ...grant.session, step: (from?.step ?? 0) + 1 }
-      const now = await there()
+      const { session: now } = await there()
       // Signed out or in again meanwhile, or, where there are no locks, refreshed by another tab as well.
       if (from !== null && now?.sessionId !== from.sessionId) return look()
       if (storage !== null && now !== null && now.step >= session.step) return look()
@@ -134,9 +134,9 @@ export function createSessionKeeper(settings: ClientSettings, onMove: () => void
       channel.send({ kind: 'session', session })
     },
     async end(isMeant, reason) {
-      const now = await there()
+      const { session: now, deviceToken: device } = await there()
       if (now !== null && !isMeant(now)) return look()
-      if (storage !== null) deviceToken = (await read()).deviceToken
+      deviceToken = device
       if (now !== null) await write(null)
       const sessionId = held?.sessionId ?? now?.sessionId ?? null
       drop(reason)

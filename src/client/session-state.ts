@@ -12,13 +12,13 @@ export interface SessionState {
   readonly reason: string | null
 }
 
-export const UNKNOWN: SessionState = {
+export const UNKNOWN: SessionState = Object.freeze({
   status: 'unknown',
   userId: null,
   sessionId: null,
   expiresAt: null,
   reason: null,
-}
+})
 
 export function signedOut(reason: string | null): SessionState {
   return { ...UNKNOWN, status: 'signed-out', reason }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type HeldSession, memoryStorage, type StoredState, type TokenStorage } from '../../src/client/index.ts'
 import { availableEngines, findEngine } from '../support/engines.ts'
 import { codeOf, until } from '../support/gate.ts'
-import { hangUp, lostAnswer, problem, type ServedGate, serveGate } from './served-gate.ts'
+import { hangUp, lateAnswer, lostAnswer, problem, type ServedGate, serveGate } from './served-gate.ts'
 
 const sqlite = findEngine('sqlite')!
 const REFRESH = 'POST /auth/refresh'
@@ -221,12 +221,25 @@ describe('a refresh', () => {
   })
 })
 
-/** Shows what was saved only when it is told to, as a replica does. */
-function laggingStorage(): TokenStorage & { lag(): void; catchUp(): void; last(): HeldSession } {
+interface LaggingStorage extends TokenStorage {
+  /** From now on shows what was saved last, and nothing newer. */
+  lag(): void
+  /** Shows the newest, from this `load` on; 1 is the next one. */
+  catchUp(load?: number): void
+  last(): HeldSession
+}
+
+/** Shows late what was saved, as a replica does. */
+function laggingStorage(): LaggingStorage {
   let saved: StoredState | null = null
-  let shown: StoredState | null | undefined
+  let shown: StoredState | null = null
+  let staleLoads = 0
   return {
-    load: async () => (shown === undefined ? saved : shown),
+    load: async () => {
+      if (staleLoads === 0) return saved
+      staleLoads -= 1
+      return shown
+    },
     async save(state) {
       saved = state
     },
@@ -235,9 +248,10 @@ function laggingStorage(): TokenStorage & { lag(): void; catchUp(): void; last()
     },
     lag() {
       shown = saved
+      staleLoads = Number.POSITIVE_INFINITY
     },
-    catchUp() {
-      shown = undefined
+    catchUp(load = 1) {
+      staleLoads = load - 1
     },
     last: () => saved!.session!,
   }
@@ -308,25 +322,60 @@ describe('two clients with one storage', () => {
     ])
   })
 
-  test('one that is refused with an old token does not clear what the other one has saved', async () => {
+  // The last one is the look with which it clears.
+  test.each([1, 6, 11, 12])(
+    'one that is refused with an old token clears nothing newer, seen at look %i',
+    async (look) => {
+      const served = await serveGate(sqlite)
+      const storage = laggingStorage()
+      const { client, anna } = await served.signedIn({ storage })
+      const other = served.client({ storage })
+      await other.me()
+      storage.lag()
+      await client.login(anna)
+      served.faults.set(REFRESH, [
+        (request, response, answer) => {
+          storage.catchUp(look)
+          problem(401, 'ERR_REFRESH_ENDED')(request, response, answer)
+        },
+      ])
+      await other.refresh().catch(() => undefined)
+      expect(other.session()).toMatchObject({ status: 'signed-in', sessionId: client.session().sessionId })
+      expect(storage.last().sessionId).toBe(client.session().sessionId)
+      expect((await other.fetch(`${served.url}/orders`)).status).toBe(200)
+      await served.expectEvents(['login.succeeded success'])
+    },
+  )
+
+  test('one whose answer comes after a new log-in of the other one leaves that alone', async () => {
     const served = await serveGate(sqlite)
-    const storage = laggingStorage()
+    const storage = memoryStorage()
     const { client, anna } = await served.signedIn({ storage })
     const other = served.client({ storage })
-    await other.me()
-    storage.lag()
-    await client.login(anna)
-    served.faults.set(REFRESH, [
-      (request, response, answer) => {
-        storage.catchUp()
-        problem(401, 'ERR_REFRESH_ENDED')(request, response, answer)
-      },
+    served.faults.set(REFRESH, [(_request, _response, answer) => void other.login(anna).then(answer)])
+    const { sessionId } = await client.refresh()
+    expect(sessionId).toBe(other.session().sessionId)
+    expect(storage.load()).toMatchObject({ session: { sessionId } })
+    await served.expectEvents(['login.succeeded success', 'session.refreshed success'])
+  })
+
+  test('one whose answer comes late does not put an old token over a newer one', async () => {
+    const served = await serveGate(sqlite)
+    const storage = memoryStorage()
+    const { client } = await served.signedIn({ storage })
+    const other = served.client({ storage })
+    const twice = () => other.refresh().then(() => other.refresh())
+    served.faults.set(REFRESH, [lateAnswer(twice)])
+    await client.refresh()
+    expect(storage.load()).toMatchObject({ session: { step: 2 } })
+    served.on.clock.advance(601_000)
+    expect((await client.fetch(`${served.url}/orders`)).status).toBe(200)
+    await served.expectEvents([
+      'session.refreshed success',
+      'session.refreshed success grace',
+      'session.refreshed success',
+      'session.refreshed success',
     ])
-    await other.refresh()
-    expect(other.session()).toMatchObject({ status: 'signed-in', sessionId: client.session().sessionId })
-    expect(storage.last().sessionId).toBe(client.session().sessionId)
-    expect((await other.fetch(`${served.url}/orders`)).status).toBe(200)
-    await served.expectEvents(['login.succeeded success'])
   })
 })
 

@@ -133,5 +133,25 @@ export const lostAnswer: Fault = (_request, response, answer) => {
   answer()
 }
 
+/** The work is done, and the answer goes out after something else. */
+export function lateAnswer(first: () => Promise<unknown>): Fault {
+  return (_request, response, answer) => {
+    const [write, end] = [response.write.bind(response), response.end.bind(response)]
+    const parts: unknown[] = []
+    response.write = (part: unknown) => parts.push(part) > 0
+    response.end = (part?: unknown) => {
+      first().then(
+        () => {
+          for (const each of parts) write(each)
+          end(part)
+        },
+        () => response.destroy(),
+      )
+      return response
+    }
+    answer()
+  }
+}
+
 /** The connection breaks before anything is done. */
 export const hangUp: Fault = (request) => request.socket.destroy()

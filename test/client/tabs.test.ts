@@ -172,6 +172,58 @@ for (const { mode, skip, why, gate: options } of MODES) {
   })
 }
 
+describe.skipIf(noBrowser || noCookies)(
+  `a tab with cookies${noCookies ? ' (this server knows no cookies)' : ''}`,
+  () => {
+    const options = { mode: 'cookies', gate: { cookies: 'lax' } as object } as const
+
+    test('sees no token anywhere, and may change things', async () => {
+      const { served, tabs } = await openSignedIn(options)
+      expect(await tabs[0]!.evaluate('[document.cookie, localStorage.length, sessionStorage.length]')).toEqual([
+        '',
+        0,
+        0,
+      ])
+      const post = "client.fetch('/orders', { method: 'POST', body: '{}' }).then(({ status }) => status)"
+      expect(await tabs[0]!.evaluate(post)).toBe(200)
+      expect(served.requests.filter((line) => line.endsWith(' bearer'))).toEqual([])
+    })
+
+    test('that is opened when the access token is over is signed in by its first request', async () => {
+      const { served, context, tabs, open, refreshes } = await openSignedIn(options)
+      await Promise.all(tabs.map((tab) => tab.page.close()))
+      await context.clearCookies({ name: /access/ })
+      const [tab] = await open(1)
+      expect((await tab!.session()).status).toBe('unknown')
+      expect(await tenOrdersEach([tab!])).toEqual(new Set([200]))
+      expect([(await tab!.session()).status, refreshes()]).toEqual(['signed-in', 1])
+      await served.expectEvents(['session.refreshed success'])
+    })
+
+    test('of nobody asks once, and then knows', async () => {
+      const { served, open, refreshes } = await serveBrowserGate(browser, options)
+      const [tab] = await open(1)
+      expect(await tenOrdersEach([tab!])).toEqual(new Set([401]))
+      expect((await tab!.session()).status).toBe('signed-out')
+      expect(await tab!.orders()).toBe(401)
+      expect(await tab!.evaluate('client.refresh().catch(({ code }) => code)')).toBe('ERR_SIGNED_OUT')
+      expect(refreshes()).toBe(1)
+      await served.expectEvents([])
+    })
+
+    test('refuses a server on another origin', async () => {
+      const { open } = await serveBrowserGate(browser, options)
+      const [tab] = await open(1)
+      const other = `import('/client/index.js').then(({ createClient }) => createClient({ url: 'https://auth.example' }))
+      .catch(({ code, detail }) => [code, detail])`
+      expect(await tab!.evaluate(other)).toEqual([
+        'ERR_OPTION_INVALID',
+        'With cookies, Gatebook and the page are on one origin.',
+      ])
+    })
+  },
+)
+
 describe.skipIf(noBrowser)(`what a tab with tokens keeps for the others${whyNoBrowser}`, () => {
   const stored = "JSON.parse(localStorage.getItem('gatebook'))"
 
@@ -201,6 +253,36 @@ describe.skipIf(noBrowser)(`what a tab with tokens keeps for the others${whyNoBr
     ])
     expect(JSON.stringify(heard)).not.toMatch(/eyJ|gbr_|gbd_/)
     await served.expectEvents(['login.succeeded success', 'session.ended success logout'])
+  })
+})
+
+describe.skipIf(noBrowser)(`one page${whyNoBrowser}`, () => {
+  test('with two clients, as frameworks that mount everything twice make them, refreshes once', async () => {
+    const { served, tabs, refreshes } = await openSignedIn({ mode: 'tokens' })
+    await tabs[0]!.evaluate(`import('/client/index.js').then(({ createClient, webStorage }) => {
+      const clock = { monotonic: () => performance.now() + offset, wall: () => Date.now() + offset }
+      globalThis.second = createClient({ mode: 'tokens', storage: webStorage(localStorage), clock })
+    })`)
+    served.on.clock.advance(601_000)
+    await Promise.all(tabs.map((tab) => tab.advance(601_000)))
+    const both =
+      "Promise.all([client, second, second, client].map((each) => each.fetch('/orders').then(({ status }) => status)))"
+    expect(await tabs[0]!.evaluate(both)).toEqual([200, 200, 200, 200])
+    expect(refreshes()).toBe(1)
+    await tabs[0]!.evaluate('second.logout()')
+    await everyTab(tabs, 'signed-out')
+    await served.expectEvents(['session.refreshed success', 'session.ended success logout'])
+  })
+
+  test('goes on when another one never gives the lock back', async () => {
+    const { served, tabs } = await openSignedIn({ mode: 'tokens' })
+    const name = "'gatebook ' + location.origin + ' gatebook'"
+    await tabs[1]!.evaluate(`new Promise((held) => {
+      navigator.locks.request(${name}, () => new Promise(() => held('held')))
+    })`)
+    await tabs[0]!.advance(601_000)
+    expect(await tabs[0]!.orders()).toBe(200)
+    await served.expectEvents(['session.refreshed success'])
   })
 })
 
