@@ -83,26 +83,26 @@ export function createAuthorizedFetch(
     const sentWith = keeper.current()
     const response = await send(outgoing)
     if (response.status !== 401 || !RETRYABLE.has((await peekCode(response)) ?? '')) return response
-    if (!outgoing.repeatable) {
+    // A Request whose body was sent has none any more; not every browser says beforehand whether there is one.
+    if (!outgoing.repeatable || ('bodyUsed' in outgoing.input && outgoing.input.bodyUsed)) {
       keeper.distrust(sentWith)
       return response
     }
     if (!(await renew(sentWith, outgoing.signal))) return response
-    await response.body?.cancel()
+    response.body?.cancel().catch(() => undefined)
     return send(outgoing)
   }
 }
 
 function plan(input: string | URL | Request, init: RequestInit, base: string): Outgoing {
   const request = typeof input === 'object' && 'url' in input ? input : null
-  const body = init.body === undefined ? (request?.body ?? null) : init.body
   return {
     input: request ?? parseAddress(String(input), base),
     init,
     headers: new Headers(init.headers ?? request?.headers),
     signal: init.signal ?? request?.signal ?? null,
     redirect: init.redirect ?? request?.redirect ?? 'follow',
-    repeatable: isRepeatable(body),
+    repeatable: isRepeatable(init.body ?? null),
   }
 }
 

@@ -17,6 +17,13 @@ export interface ServerApi {
   logout(session: HeldSession | null): Promise<void>
 }
 
+interface PostOptions {
+  /** Milliseconds. */
+  readonly timeout?: number
+  /** Whether it goes on when the page is left. */
+  readonly keepalive?: boolean
+}
+
 /** Milliseconds. Of a refresh: short enough to ask again within the grace period of the server. */
 const TIMEOUT = 30_000
 const REFRESH_TIMEOUT = 8000
@@ -24,7 +31,11 @@ const REFRESH_TIMEOUT = 8000
 export function createServerApi({ url, storage, fetch, clock }: ClientSettings): ServerApi {
   const cookies = storage === null
 
-  async function post(path: string, body: object, timeout = TIMEOUT): Promise<unknown> {
+  async function post(
+    path: string,
+    body: object,
+    { timeout = TIMEOUT, keepalive = false }: PostOptions = {},
+  ): Promise<unknown> {
     const response = await reach(() =>
       fetch(`${url}${path}`, {
         method: 'POST',
@@ -32,6 +43,7 @@ export function createServerApi({ url, storage, fetch, clock }: ClientSettings):
         body: JSON.stringify(cookies ? { ...body, cookies } : body),
         credentials: cookies ? 'same-origin' : 'omit',
         redirect: 'manual',
+        keepalive,
         signal: AbortSignal.timeout(timeout),
       }),
     )
@@ -40,9 +52,9 @@ export function createServerApi({ url, storage, fetch, clock }: ClientSettings):
     return reach(() => response.text()).then((text) => (text === '' ? null : parseAnswer(text, response.status)))
   }
 
-  async function grant(path: string, body: object, timeout?: number): Promise<TimedGrant | null> {
+  async function grant(path: string, body: object, how?: PostOptions): Promise<TimedGrant | null> {
     const [asked, askedAt] = [clock.monotonic(), clock.wall()]
-    const answer = await post(path, body, timeout)
+    const answer = await post(path, body, how)
     if (answer === null) return null
     return { grant: parseGrant(answer, askedAt, cookies), age: clock.monotonic() - asked }
   }
@@ -50,12 +62,14 @@ export function createServerApi({ url, storage, fetch, clock }: ClientSettings):
   return {
     grant,
     async refresh(session) {
-      const answer = await grant('/auth/refresh', presented(session), REFRESH_TIMEOUT)
+      // New cookies arrive also when the page is left in between; tokens have nobody then who stores them.
+      const how = { timeout: REFRESH_TIMEOUT, keepalive: cookies }
+      const answer = await grant('/auth/refresh', presented(session), how)
       if (answer === null) throw new ClientError('ERR_ANSWER_MALFORMED')
       return answer
     },
     async logout(session) {
-      await post('/auth/logout', presented(session))
+      await post('/auth/logout', presented(session), { keepalive: true })
     },
   }
 }

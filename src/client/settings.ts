@@ -21,16 +21,22 @@ export interface ClientSettings {
   readonly surroundings: Surroundings
 }
 
-const NAMES: ReadonlySet<string> = new Set<keyof ClientOptions>([
-  ...(['url', 'mode', 'storage', 'apiOrigins', 'fetch', 'onChange', 'clock'] as const),
-])
+export const OPTION_NAMES: readonly string[] = [
+  'url',
+  'mode',
+  'storage',
+  'apiOrigins',
+  'fetch',
+  'onChange',
+  'clock',
+] satisfies (keyof ClientOptions)[]
 
 /** Throws ERR_OPTION_INVALID. */
 export function resolveSettings(
   options: ClientOptions,
   surroundings: Surroundings = readSurroundings(),
 ): ClientSettings {
-  const odd = Object.keys(options).find((name) => !NAMES.has(name))
+  const odd = Object.keys(options).find((name) => !OPTION_NAMES.includes(name))
   if (odd !== undefined) throw invalid(`There is no option ${odd}.`)
   const { origin, page } = surroundings
   const url = parseUrl(options.url ?? origin)

@@ -44,6 +44,8 @@ export interface BrowserGate {
   readonly context: BrowserContext
   /** Tabs of one browser profile. */
   open(count: number): Promise<Tab[]>
+  /** A tab of a page on another origin, which the gate knows by `corsOrigins`. */
+  openElsewhere(): Promise<Tab>
   /** Answers the next refresh only when so many tabs wait for their turn. */
   holdRefreshUntilWaiting(tab: Tab, count: number): void
   refreshes(): number
@@ -62,24 +64,27 @@ export interface BrowserGateOptions {
 export async function serveBrowserGate(browser: Browser, options: BrowserGateOptions): Promise<BrowserGate> {
   const port = await findFreePort()
   const origin = `http://127.0.0.1:${port}`
+  // The same socket by another name is another origin.
+  const sibling = `http://localhost:${port}`
   const served = await serveGate(
     findEngine('sqlite')!,
-    { issuer: origin, ...options.gate },
+    { issuer: origin, corsOrigins: [sibling], ...options.gate },
     { port, pages: servePages(options) },
   )
   const context = await browser.newContext()
   onTestFinished(() => context.close())
   if (options.before !== undefined) await context.addInitScript(options.before)
-  const openTab = async (): Promise<Tab> => {
+  const openTab = async (address = `${origin}/app`): Promise<Tab> => {
     const page = await context.newPage()
-    await page.goto(`${origin}/app`)
+    await page.goto(address)
     await page.waitForFunction('globalThis.client !== undefined')
     return toTab(page)
   }
   return {
     served,
     context,
-    open: (count) => Promise.all(Array.from({ length: count }, openTab)),
+    open: (count) => Promise.all(Array.from({ length: count }, () => openTab())),
+    openElsewhere: () => openTab(`${sibling}/app?url=${encodeURIComponent(origin)}`),
     holdRefreshUntilWaiting(tab, count) {
       served.faults.set('POST /auth/refresh', [
         (_request, _response, answer) => {
@@ -109,6 +114,7 @@ function servePages({ mode, ownClock = true }: BrowserGateOptions): (i: Incoming
     globalThis.offset = 0
     globalThis.told = []
     globalThis.client = createClient({
+      url: new URLSearchParams(location.search).get('url') ?? location.origin,
       mode: '${mode}',
       ${mode === 'tokens' ? 'storage: webStorage(localStorage),' : ''}
       ${ownClock ? 'clock: { monotonic: () => performance.now() + offset, wall: () => Date.now() + offset },' : ''}
@@ -117,7 +123,7 @@ function servePages({ mode, ownClock = true }: BrowserGateOptions): (i: Incoming
   </script>`
   return ({ url = '' }, response) => {
     const module = /^\/client\/([a-z-]+)\.js$/.exec(url)?.[1]
-    if (url !== '/app' && module === undefined) return false
+    if (!/^\/app(\?|$)/.test(url) && module === undefined) return false
     const type = module === undefined ? 'text/html' : 'text/javascript'
     response.writeHead(200, { 'Content-Type': `${type}; charset=utf-8` })
     response.end(module === undefined ? page : compile(module))

@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { CLIENT_CODES } from '../../src/client/client-error.ts'
 import {
   type ClientOptions,
   createClient,
@@ -9,6 +12,8 @@ import {
   type SessionState,
   webStorage,
 } from '../../src/client/index.ts'
+import { OPTION_NAMES } from '../../src/client/settings.ts'
+import { ROOT } from '../support/consumer.ts'
 import { findEngine } from '../support/engines.ts'
 import { codeOf, WRONG_PASSWORD } from '../support/gate.ts'
 import { hangUp, problem, serveGate } from './served-gate.ts'
@@ -342,6 +347,21 @@ describe('a client', () => {
     await served.expectEvents(['session.refreshed success'])
   })
 
+  test('is not signed out by a storage that answers late, with what was there before', async () => {
+    const served = await serveGate(sqlite)
+    const storage = memoryStorage()
+    let release = () => {}
+    const late = new Promise<null>((resolve) => {
+      release = () => resolve(null)
+    })
+    let loads = 0
+    const load = () => (loads++ === 0 ? late : storage.load())
+    const { client } = await served.signedIn({ storage: { ...storage, load } })
+    release()
+    expect((await client.fetch('/orders')).status).toBe(200)
+    expect(client.session().status).toBe('signed-in')
+  })
+
   test.each(['{', '[]', '"x"', '{"session":{"sessionId":7}}'])('takes %s in a storage for nothing', async (text) => {
     const kept = new Map([['gatebook', text]])
     const storage = webStorage({
@@ -397,4 +417,14 @@ describe('options', () => {
     expect(client.session().status).toBe('signed-out')
     await served.expectEvents(['session.ended success ended-by-admin', 'session.refresh-refused denied ended'])
   })
+})
+
+test('docs/client.md lists each of the client’s own codes once, and each option', () => {
+  const page = readFileSync(join(ROOT, 'docs/client.md'), 'utf8')
+  const rows = (heading: string) => {
+    const part = page.split(`## ${heading}\n`)[1]?.split('\n## ')[0] ?? ''
+    return [...part.matchAll(/^\| `([^`]+)`/gm)].map((match) => match[1])
+  }
+  expect(rows('Errors')).toEqual(Object.keys(CLIENT_CODES))
+  expect(rows('Options')).toEqual(OPTION_NAMES.filter((name) => name !== 'clock'))
 })

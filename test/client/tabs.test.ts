@@ -274,6 +274,28 @@ describe.skipIf(noBrowser)(`one page${whyNoBrowser}`, () => {
     await served.expectEvents(['session.refreshed success', 'session.ended success logout'])
   })
 
+  test('on another origin than the server signs in, refreshes and signs out', async () => {
+    const { served, openElsewhere } = await serveBrowserGate(browser, { mode: 'tokens' })
+    const anna = served.on.person()
+    await served.on.gate.users.create(anna)
+    const tab = await openElsewhere()
+    const wrong = JSON.stringify({ identifier: anna.identifier, password: 'not the pass phrase of anna' })
+    const refused = `client.login(${wrong}).catch(({ code, requestId }) => [code, requestId.slice(0, 4)])`
+    expect(await tab.evaluate(refused)).toEqual(['ERR_LOGIN_REFUSED', 'req_'])
+    await logIn(tab, anna)
+    served.on.clock.advance(615_000)
+    expect(await tab.evaluate('client.me().then(({ roles }) => roles)')).toEqual([])
+    await tab.evaluate('client.logout()')
+    expect(await tab.session()).toMatchObject({ status: 'signed-out', reason: 'logout' })
+    await served.expectEvents([
+      'user.registered success',
+      'login.failed failure wrong-password',
+      'login.succeeded success',
+      'session.refreshed success',
+      'session.ended success logout',
+    ])
+  })
+
   test('goes on when another one never gives the lock back', async () => {
     const { served, tabs } = await openSignedIn({ mode: 'tokens' })
     const name = "'gatebook ' + location.origin + ' gatebook'"
