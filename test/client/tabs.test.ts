@@ -11,7 +11,7 @@ import {
   type Tab,
   whyNoBrowser,
 } from './browser.ts'
-import { problem } from './served-gate.ts'
+import { lateAnswer, problem } from './served-gate.ts'
 
 /** Cookies are an option of the server; without it, it would answer ERR_BODY_INVALID to `cookies: true`. */
 const noCookies = !Object.hasOwn(OPTIONS, 'cookies')
@@ -198,6 +198,22 @@ describe.skipIf(noBrowser || noCookies)(
       expect(await tenOrdersEach([tab!])).toEqual(new Set([200]))
       expect([(await tab!.session()).status, refreshes()]).toEqual(['signed-in', 1])
       await served.expectEvents(['session.refreshed success'])
+    })
+
+    test('that is left in the middle of a refresh has its new cookies all the same', async () => {
+      const { served, tabs, open } = await openSignedIn(options)
+      const [leaving, ...others] = tabs.map(({ page }) => page)
+      await Promise.all(others.map((page) => page.close()))
+      await leaving!.context().clearCookies({ name: /access/ })
+      served.faults.set('POST /auth/refresh', [lateAnswer(() => leaving!.goto('about:blank'))])
+      await tabs[0]!.orders().catch(() => undefined)
+      await until('the cookie is there', async () => {
+        return (await leaving!.context().cookies()).some(({ name }) => name.includes('access'))
+      })
+      served.on.clock.advance(60_000)
+      const [tab] = await open(1)
+      expect(await tab!.evaluate('client.refresh().then(({ status }) => status, ({ code }) => code)')).toBe('signed-in')
+      await served.expectEvents(['session.refreshed success', 'session.refreshed success'])
     })
 
     test('of nobody asks once, and then knows', async () => {
