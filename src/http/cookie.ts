@@ -40,9 +40,8 @@ export interface Cookies {
 /** Null where the option is off: then no cookie is looked at. */
 export function createCookies(settings: CookieSettings): Cookies | null {
   if (settings.cookies === 'off') return null
-  const isSecure = settings.issuer.startsWith('https:')
   const checkOrigin = createOriginCheck(settings.issuer)
-  const tail = `; Path=/${isSecure ? '; Secure' : ''}; HttpOnly; SameSite=${settings.cookies === 'lax' ? 'Lax' : 'Strict'}`
+  const tail = `; Path=/${isSecure(settings.issuer) ? '; Secure' : ''}; HttpOnly; SameSite=${settings.cookies === 'lax' ? 'Lax' : 'Strict'}`
   const name = (kind: CookieKind): string => cookieName(settings.issuer, kind)
   const format = (kind: CookieKind, value: string, seconds: number): string =>
     `${name(kind)}=${value}; Max-Age=${seconds}${tail}`
@@ -72,7 +71,11 @@ export function createCookies(settings: CookieSettings): Cookies | null {
  * machine, without, the names go without it.
  */
 export function cookieName(issuer: string, kind: CookieKind): string {
-  return `${issuer.startsWith('https:') ? '__Host-' : ''}gatebook-${kind}`
+  return `${isSecure(issuer) ? '__Host-' : ''}gatebook-${kind}`
+}
+
+function isSecure(issuer: string): boolean {
+  return new URL(issuer).protocol === 'https:'
 }
 
 /**
