@@ -53,6 +53,12 @@ export interface AccessClaims {
   readonly expiresAt: number
 }
 
+/** What of a request decides who its caller is; a `Request` will do. */
+export interface AuthenticatedRequest {
+  readonly headers: Pick<Headers, 'get'>
+  readonly method: string
+}
+
 /** What a request has to show beside a valid access token. */
 export interface AuthenticationRequirements {
   /** A role that the access token must carry. */
@@ -272,12 +278,19 @@ export interface Gatebook {
   contextOf(headers: Headers, connection?: { readonly remoteAddress?: string | undefined }): RequestContext
 
   /**
-   * The verified caller of a request, whatever framework it came through; no database read. `context` is looked
-   * at only when it is refused. Throws ERR_TOKEN_MISSING, what
-   * `tokens.verify` throws, ERR_FRESH_REQUIRED, ERR_FORBIDDEN.
+   * The verified caller of a request, whatever framework it came through; no database read. A refusal is counted
+   * (`token.refused`), and only then is `context` looked at. Throws ERR_TOKEN_MISSING, what `tokens.verify` throws,
+   * ERR_FRESH_REQUIRED, ERR_FORBIDDEN.
+   *
+   * With `optional: true`, null where no token was presented; one that is bad is refused all the same.
    */
   authenticate(
-    request: { readonly headers: Pick<Headers, 'get'>; readonly method: string },
+    request: AuthenticatedRequest,
+    requirements: AuthenticationRequirements & { readonly optional: boolean },
+    context?: RequestContext | (() => RequestContext),
+  ): Promise<AccessClaims | null>
+  authenticate(
+    request: AuthenticatedRequest,
     requirements?: AuthenticationRequirements,
     context?: RequestContext | (() => RequestContext),
   ): Promise<AccessClaims>
@@ -443,6 +456,11 @@ export interface Gatebook {
     read(filter: EventFilter, options: PageOptions, context: RequestContext): Promise<Page<LogEvent>>
     /** The user's own history, newest first. */
     activity(userId: UserId | number, options?: PageOptions): Promise<Page<LogEvent>>
+    /**
+     * Appends at once what is only counted (`token.refused`, floods), which happens by itself every second. For tests, and
+     * for whoever is about to read.
+     */
+    flush(): Promise<void>
     /** Events as they are committed, oldest first, from now (or the last `last` ones) until the signal aborts or `close`. */
     tail(options?: {
       readonly last?: number

@@ -196,7 +196,7 @@ describe('dependencies', () => {
 
   test('have exact versions', () => {
     const loose = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })
-    expect(loose.filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([])
+    expect(loose.filter(([, version]) => !/^(npm:[\w-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([])
   })
 })
 
