@@ -10,8 +10,7 @@ const FORBIDDEN = /^(?:CONNECT|TRACE|TRACK)$/i
  * Path and query of a request target; null for `*`, for what is no target at all and for a path that is not in its normal
  * form. The host is never looked at, since the client chooses it.
  */
-export function targetOf(request: IncomingMessage): URL | null {
-  const target = request.url ?? ''
+export function targetOf({ url: target = '' }: Pick<IncomingMessage, 'url'>): URL | null {
   // Never `new URL(target, origin)`, for which `//x/y` is another host.
   const url = target.startsWith('/') ? `http://localhost${target}` : target
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) return null
