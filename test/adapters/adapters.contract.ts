@@ -9,7 +9,15 @@ export type BodyParser = 'none' | 'before' | 'after'
 
 export interface Application {
   readonly url: string
+  /** For an application in a process of its own, which has a gate of its own over the same database. */
+  readonly remote?: RemoteGate
   close(): Promise<void>
+}
+
+export interface RemoteGate {
+  setClock(now: number): Promise<void>
+  flush(): Promise<void>
+  grantRole(userId: string, role: string): Promise<void>
 }
 
 /**
@@ -28,7 +36,12 @@ export interface Application {
  * | GET /failing | requireUser | throws `broken`, of which its error handling makes 500 and `the application saw broken` |
  * | GET /unlucky | requireUser of a gate that throws `broken` | the same, as far as the framework has an error handling |
  */
-export type StartApplication = (gate: Gatebook, options: { readonly bodyParser: BodyParser }) => Promise<Application>
+export type StartApplication = (gate: Gatebook, options: StartOptions) => Promise<Application>
+
+export interface StartOptions {
+  readonly bodyParser: BodyParser
+  readonly on: TestGate
+}
 
 export interface AdapterTraits {
   /** Where it takes the address from. */
@@ -37,6 +50,8 @@ export interface AdapterTraits {
   readonly hidesSecondHeader?: true
   /** A guard that fails is answered by Gatebook: there is no error handling to hand it to. */
   readonly answersFailures?: true
+  /** What its error handling says, where an application cannot have one of its own. */
+  readonly failure?: string
   /** Handlers are plain listeners: what they throw ends the process. */
   readonly handlersMayNotThrow?: true
   readonly parsers?: readonly BodyParser[]
@@ -48,8 +63,22 @@ export function unlucky(gate: Gatebook): Gatebook {
   return { ...gate, authenticate: () => Promise.reject(new RangeError('broken')) }
 }
 
-export function adapterContract(name: string, start: StartApplication, traits: AdapterTraits = {}): void {
+/** For what only one framework has: the running application, in the tests that are added. */
+export interface RunningApplication {
+  readonly on: TestGate
+  readonly tokens: SessionTokens
+  send(line: string, token?: string): Promise<Response>
+  refused(reason: string): ExpectedEvent
+}
+
+export function adapterContract(
+  name: string,
+  start: StartApplication,
+  traits: AdapterTraits = {},
+  addTests: (running: () => RunningApplication) => void = () => {},
+): void {
   const { from = '127.0.0.1 socket', parsers = ['none', 'before', 'after'], patience = 60_000 } = traits
+  const { failure = 'the application saw broken' } = traits
 
   describe.each(parsers)(`${name}, body parser: %s`, (bodyParser) => {
     let on: TestGate
@@ -58,8 +87,13 @@ export function adapterContract(name: string, start: StartApplication, traits: A
     let tokens: SessionTokens
 
     beforeAll(async () => {
-      on = await openGate(availableEngines[0]!, { bodyLimitBytes: 4096, accessTokenSeconds: 600 })
-      application = await start(on.gate, { bodyParser })
+      const opened = await openGate(availableEngines[0]!, { bodyLimitBytes: 4096, accessTokenSeconds: 600 })
+      on = { ...opened, events }
+      application = await start(on.gate, { bodyParser, on })
+      async function events() {
+        await application.remote?.flush()
+        return opened.events()
+      }
       anna = on.person()
       tokens = await on.gate.register(anna, anna.context)
     }, patience)
@@ -68,6 +102,10 @@ export function adapterContract(name: string, start: StartApplication, traits: A
       await on?.close()
     })
 
+    const advance = async (milliseconds: number): Promise<void> => {
+      on.clock.advance(milliseconds)
+      await application.remote?.setClock(on.clock.now())
+    }
     const send = (line: string, token?: string, init: RequestInit = {}): Promise<Response> => {
       const [method = 'GET', path = '/'] = line.split(' ')
       const headers = new Headers(init.headers)
@@ -221,7 +259,7 @@ export function adapterContract(name: string, start: StartApplication, traits: A
       test('refuses a token that has expired', async () => {
         const { expectEvents } = await scenario(on)
         const { accessToken, sessionId } = tokens
-        on.clock.advance(700_000)
+        await advance(700_000)
         expect(await problemOf(await send('GET /orders', accessToken))).toEqual([401, 'ERR_TOKEN_EXPIRED'])
         await expectEvents([refused('expired')])
         tokens = await login()
@@ -242,7 +280,9 @@ export function adapterContract(name: string, start: StartApplication, traits: A
       test('refuses a token whose roles have changed', async () => {
         const { person, tokens: old } = await newcomer()
         const { expectEvents } = await scenario(on)
-        await on.gate.users.grantRole(old.userId, 'editor', { actor: { kind: 'system', id: 'test' } })
+        const actor = { kind: 'system', id: 'test' } as const
+        const grantRole = application.remote?.grantRole ?? ((id, role) => on.gate.users.grantRole(id, role, { actor }))
+        await grantRole(old.userId, 'editor')
         expect(await problemOf(await send('GET /orders', old.accessToken))).toEqual([401, 'ERR_TOKEN_STALE'])
         await expectEvents([
           { event: 'role.granted success', actor: 'system test', subject: old.userId, data: { role: 'editor' } },
@@ -279,7 +319,7 @@ export function adapterContract(name: string, start: StartApplication, traits: A
       const first = await login(person)
       const { expectEvents } = await scenario(on)
       expect(await (await send('GET /transfers', first.accessToken)).json()).toEqual({ user: first.userId })
-      on.clock.advance(61_000)
+      await advance(61_000)
       const response = await send('GET /transfers', first.accessToken)
       expect(response.headers.get('www-authenticate')).toMatch(/insufficient_user_authentication.*max_age="60"/)
       expect(await problemOf(response)).toEqual([401, 'ERR_FRESH_REQUIRED'])
@@ -303,17 +343,14 @@ export function adapterContract(name: string, start: StartApplication, traits: A
     test.skipIf(traits.handlersMayNotThrow)('what a handler throws stays the business of the application', async () => {
       await scenario(on)
       const response = await send('GET /failing', tokens.accessToken)
-      expect([response.status, await response.text()]).toEqual([
-        500,
-        expect.stringContaining('the application saw broken'),
-      ])
+      expect([response.status, await response.text()]).toEqual([500, expect.stringContaining(failure)])
     })
 
     test('a guard that fails lets nobody in, and tells the application', async () => {
       await scenario(on)
       const response = await send('GET /unlucky', tokens.accessToken)
       expect(response.status).toBe(500)
-      const wanted = traits.answersFailures ? 'ERR_INTERNAL' : 'the application saw broken'
+      const wanted = traits.answersFailures ? 'ERR_INTERNAL' : failure
       expect(await response.text()).toContain(wanted)
     })
 
@@ -324,5 +361,7 @@ export function adapterContract(name: string, start: StartApplication, traits: A
       await sendRaw(application.url, `${head}{"ident`, { reset: true })
       await until('an answer', async () => (await send('GET /plain')).ok)
     })
+
+    addTests(() => ({ on, tokens, send, refused }))
   })
 }
