@@ -14,7 +14,7 @@ declare module 'koa' {
   }
 }
 
-/** What is needed of the context of Koa 2 and 3. */
+/** What is needed of the context of Koa. */
 export interface KoaContext {
   readonly req: IncomingMessage
   readonly res: ServerResponse

@@ -92,8 +92,7 @@ export function withFresh<Context = unknown>(
 }
 
 /**
- * For `proxy.ts` (until Next.js 15 `middleware.ts` with `runtime: 'nodejs'`): undefined lets a request on, a response ends
- * it. Paths of Gatebook pass. It tells the routes nothing: a route that has to know its caller uses `withUser`, and one that
+ * For `proxy.ts`, which runs in Node.js: undefined lets a request on, a response ends it. Paths of Gatebook pass. It tells the routes nothing: a route that has to know its caller uses `withUser`, and one that
  * must be safe does not rely on a `matcher`.
  */
 export function middleware(
