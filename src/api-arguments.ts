@@ -49,6 +49,14 @@ function shape(members: Readonly<Record<string, Check>>): Check {
   }
 }
 
+/** And no others: a requirement that is spelled in another way would be none. */
+function exactly(members: Readonly<Record<string, Check>>): Check {
+  return (value, at) => {
+    const unknown = isObject(value) ? Object.keys(value).find((name) => !Object.hasOwn(members, name)) : undefined
+    return unknown === undefined ? shape(members)(value, at) : `${at}.${unknown} is not known.`
+  }
+}
+
 const CONTEXT_MEMBERS = {
   ip: optional(text),
   ipSource: optional(oneOf('socket', 'header-ignored', 'forwarded', 'x-forwarded-for', 'application', 'unknown')),
@@ -111,7 +119,7 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
       ['request', shape({ headers, method: text })],
       [
         'requirements',
-        optional(shape({ role: optional(text), maxAgeSeconds: optional(duration), optional: optional(flag) })),
+        optional(exactly({ role: optional(text), maxAgeSeconds: optional(duration), optional: optional(flag) })),
       ],
       ['context', (value, at) => (typeof value === 'function' ? null : context(value, at))],
     ],

@@ -18,26 +18,31 @@ export function contextOf(gate: Gatebook, request: IncomingMessage): RequestCont
   return context
 }
 
-/**
- * The answer when the path is Gatebook's. Null when it is not: then nothing has been touched. `target` is that of the
- * request line, for frameworks that cut the request's own.
- */
+/** Where a framework keeps what Node keeps in the request itself. */
+export interface Kept {
+  /** The target of the request line, where the one of the request is cut. */
+  readonly target?: string | undefined
+  /** What a body parser left. */
+  readonly body?: unknown
+}
+
+/** The answer when the path is Gatebook's. Null when it is not: then nothing has been touched. */
 export function answerClaimed(
   gate: Gatebook,
   request: NodeRequest,
-  target: string | undefined = request.url,
+  { target = request.url, body = request.body }: Kept = {},
 ): Promise<Response> | null {
   const url = targetOf({ url: target })
-  return url !== null && gate.handles(url.pathname) ? answer(gate, request, url) : null
+  return url !== null && gate.handles(url.pathname) ? answer(gate, request, url, body) : null
 }
 
 /** The answer in any case: 404 for what is not Gatebook's. */
 export function answerAll(gate: Gatebook, request: NodeRequest): Promise<Response> {
-  return answer(gate, request, targetOf(request) ?? new URL('http://localhost/'))
+  return answer(gate, request, targetOf(request) ?? new URL('http://localhost/'), request.body)
 }
 
-async function answer(gate: Gatebook, request: NodeRequest, url: URL): Promise<Response> {
-  return gate.fetch(toFetchRequest(request, url), { remoteAddress: request.socket.remoteAddress })
+async function answer(gate: Gatebook, request: IncomingMessage, url: URL, body: unknown): Promise<Response> {
+  return gate.fetch(toFetchRequest(request, url, body), { remoteAddress: request.socket.remoteAddress })
 }
 
 /**

@@ -32,7 +32,7 @@ export type KoaMiddleware = (context: KoaContext, next: () => Promise<unknown>) 
 /** Answers the paths that are Gatebook's and hands every other one on; before or after a body parser. */
 export function gatebook(gate: Gatebook): KoaMiddleware {
   return async (context, next) => {
-    const answered = answerClaimed(gate, withParsedBody(context))
+    const answered = answerClaimed(gate, context.req, { body: (context.request as { body?: unknown }).body })
     if (answered === null) await next()
     else await reply(context, await answered)
   }
@@ -76,11 +76,6 @@ function guard(gate: Gatebook, requirements: Requirements): KoaMiddleware {
     if (admitted !== null) context.state.user = admitted
     await next()
   }
-}
-
-/** Koa parsers leave the body on a request of their own. */
-function withParsedBody({ req, request }: KoaContext): IncomingMessage & { readonly body?: unknown } {
-  return 'body' in request ? Object.assign(req, { body: request.body }) : req
 }
 
 /** Through Koa, so that middleware in front sees the answer. */

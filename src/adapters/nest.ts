@@ -47,7 +47,7 @@ export function gatebook(gate: Gatebook): ExpressMiddleware {
   return (request: NestRequest, response, next) => {
     gates.set(request, gate)
     // Nest mounts middleware of modules at a path, and Express then takes that path away.
-    const answered = answerClaimed(gate, request, request.originalUrl)
+    const answered = answerClaimed(gate, request, { target: request.originalUrl })
     if (answered === null) next()
     else answered.then((answer) => sendResponse(request, response, answer)).catch(next)
   }

@@ -22,8 +22,8 @@ export function targetOf({ url: target = '' }: Pick<IncomingMessage, 'url'>): UR
   return parsed.pathname === (path || '/') ? parsed : null
 }
 
-/** The same request for a fetch handler. The body is streamed, or taken from `body` where somebody has read it already. */
-export function toFetchRequest(request: NodeRequest, url: URL): Request {
+/** The same request for a fetch handler. The body is streamed, or `body` where somebody has read it already. */
+export function toFetchRequest(request: IncomingMessage, url: URL, body: unknown): Request {
   const method = request.method ?? 'GET'
   const bodiless = method === 'GET' || method === 'HEAD'
   const consumed = !bodiless && (request.readableDidRead || request.readableEnded)
@@ -33,7 +33,7 @@ export function toFetchRequest(request: NodeRequest, url: URL): Request {
     duplex: 'half',
   }
   if (bodiless || FORBIDDEN.test(method)) return new Request(url, init)
-  return new Request(url, { ...init, body: consumed ? serialise(request.body) : streamOf(request) })
+  return new Request(url, { ...init, body: consumed ? serialise(body) : streamOf(request) })
 }
 
 /** All headers of a name, which is in lower case, in one text, as the Fetch standard joins them; null for none. */

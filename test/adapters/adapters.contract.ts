@@ -340,11 +340,13 @@ export function adapterContract(
       ])
     })
 
-    test.skipIf(traits.handlersMayNotThrow)('what a handler throws stays the business of the application', async () => {
-      await scenario(on)
-      const response = await send('GET /failing', tokens.accessToken)
-      expect([response.status, await response.text()]).toEqual([500, expect.stringContaining(failure)])
-    })
+    if (!traits.handlersMayNotThrow) {
+      test('what a handler throws stays the business of the application', async () => {
+        await scenario(on)
+        const response = await send('GET /failing', tokens.accessToken)
+        expect([response.status, await response.text()]).toEqual([500, expect.stringContaining(failure)])
+      })
+    }
 
     test('a guard that fails lets nobody in, and tells the application', async () => {
       await scenario(on)

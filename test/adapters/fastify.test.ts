@@ -69,3 +69,19 @@ test('hooks of the application see the answers of Gatebook', async () => {
   expect(shown).toEqual(['the application', 'the application'])
   await kit.expectEvents([{ type: 'token.refused', reason: 'missing', data: { count: 2 } }])
 })
+
+test('answers what a test of the application injects, without a socket', async () => {
+  await using kit = await createTestGatebook()
+  const { userId } = await kit.signIn({ identifier: 'anna@app.test', password: 'a pass phrase of hers' })
+  const app = Fastify()
+  await app.register(gatebook, { gate: kit.gate })
+  app.get('/orders', { onRequest: requireUser(kit.gate) }, async (request) => request.user?.userId)
+  const payload = { identifier: 'anna@app.test', password: 'a pass phrase of hers' }
+  const login = await app.inject({ method: 'POST', url: '/auth/login', payload })
+  const { access_token } = login.json<{ access_token: string }>()
+  const orders = await app.inject({ url: '/orders', headers: { authorization: `Bearer ${access_token}` } })
+  expect([login.statusCode, orders.statusCode, orders.body]).toEqual([200, 200, userId])
+  expect((await app.inject({ url: '/orders' })).statusCode).toBe(401)
+  await app.close()
+  await kit.expectEvents(['user.registered', 'login.succeeded', 'login.succeeded', 'token.refused missing'])
+})

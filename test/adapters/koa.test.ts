@@ -17,6 +17,8 @@ import { readBody } from './listener.ts'
 
 const start: StartApplication = async (gate, { bodyParser }) => {
   const app = new Koa()
+  // It prints what went wrong, also that a client has left.
+  app.silent = true
   const parse = jsonParser({ jsonLimit: JSON_LIMIT })
   app.use(async (context, next) => {
     try {
