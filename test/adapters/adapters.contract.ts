@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Gatebook, SessionTokens } from '../../src/api.ts'
 import { availableEngines } from '../support/engines.ts'
 import { type ExpectedEvent, openGate, type Person, scenario, type TestGate, until } from '../support/gate.ts'
-import { closing, sendRaw } from './listener.ts'
+import { closing, sendForEver, sendRaw } from './listener.ts'
 
 /** Whether, and where, something of the application reads bodies before a route sees them. */
 export type BodyParser = 'none' | 'before' | 'after'
@@ -54,6 +54,8 @@ export interface AdapterTraits {
   readonly failure?: string
   /** Handlers are plain listeners: what they throw ends the process. */
   readonly handlersMayNotThrow?: true
+  /** Its server leaves a connection open on which somebody goes on sending after he was answered. */
+  readonly readsForEver?: true
   readonly parsers?: readonly BodyParser[]
   readonly patience?: number
 }
@@ -163,10 +165,18 @@ export function adapterContract(
 
       test('refuses a body that is too large', async () => {
         await scenario(on)
-        const large = { identifier: 'a', password: 'b'.repeat(200_000) }
+        const large = { identifier: 'a', password: 'b'.repeat(4_000_000) }
         expect((await sendJson('POST /auth/login', large)).status).toBe(413)
         expect((await send('GET /plain')).status).toBe(200)
       })
+
+      // Where a parser stands in front, that is its business.
+      if (bodyParser === 'none' && !traits.readsForEver) {
+        test('closes on a client that sends for ever', async () => {
+          await scenario(on)
+          expect(await sendForEver(application.url)).toMatch(/^HTTP\/1\.1 413 [\s\S]*ERR_BODY_TOO_LARGE/)
+        })
+      }
 
       test('logs out without a body, and takes the session from then on for what it is', async () => {
         const { person, tokens: own } = await newcomer()

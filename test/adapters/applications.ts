@@ -26,6 +26,8 @@ export function tellFailure(error: unknown): string {
 /** A server that a framework has made and that listens. */
 export function applicationOn(server: Server, end: () => Promise<unknown> = async () => undefined): Application {
   const { port } = server.address() as AddressInfo
+  // Otherwise Node ends in five seconds what we should have ended.
+  server.keepAliveTimeout = 0
   return {
     url: `http://127.0.0.1:${port}`,
     async close() {

@@ -84,6 +84,7 @@ if (isThere) {
   const traits = {
     from: '127.0.0.1 header-ignored',
     hidesSecondHeader: true,
+    readsForEver: true,
     // It says nothing but 500.
     failure: '',
     parsers: ['none'],
