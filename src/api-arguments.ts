@@ -12,6 +12,8 @@ const kind =
 
 const text = kind('a string', (value) => typeof value === 'string')
 const number = kind('a number', (value) => typeof value === 'number')
+/** NaN is no number of seconds: whatever is compared with it would pass. */
+const duration = kind('a number from 0 on', (value) => typeof value === 'number' && value >= 0)
 const oneOf = (...values: readonly string[]): Check =>
   kind(`one of ${values.join(', ')}`, (value) => typeof value === 'string' && values.includes(value))
 const flag = kind('true or false', (value) => typeof value === 'boolean')
@@ -44,6 +46,14 @@ function shape(members: Readonly<Record<string, Check>>): Check {
       if (wrong !== null) return wrong
     }
     return null
+  }
+}
+
+/** And no others: a requirement that is spelled in another way would be none. */
+function exactly(members: Readonly<Record<string, Check>>): Check {
+  return (value, at) => {
+    const unknown = isObject(value) ? Object.keys(value).find((name) => !Object.hasOwn(members, name)) : undefined
+    return unknown === undefined ? shape(members)(value, at) : `${at}.${unknown} is not known.`
   }
 }
 
@@ -108,7 +118,10 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
   authenticate: {
     takes: [
       ['request', shape({ headers, method: text })],
-      ['requirements', optional(shape({ role: optional(text), maxAgeSeconds: optional(number) }))],
+      [
+        'requirements',
+        optional(exactly({ role: optional(text), maxAgeSeconds: optional(duration), optional: optional(flag) })),
+      ],
       ['context', (value, at) => (typeof value === 'function' ? null : context(value, at))],
     ],
   },
@@ -372,6 +385,7 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
       ['options', page],
     ],
   },
+  'log.flush': { takes: [] },
   'log.tail': {
     takes: [
       ['options', optional(shape({ last: optional(number), filter: optional(filter), signal: optional(signal) }))],
@@ -395,6 +409,6 @@ function isObject(value: unknown): value is Members {
 }
 
 function nameKind(value: unknown): string {
-  if (value === null || value === undefined) return String(value)
+  if (value === null || value === undefined || Number.isNaN(value)) return String(value)
   return Array.isArray(value) ? 'an array' : `of type ${typeof value}`
 }

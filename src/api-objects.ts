@@ -55,6 +55,12 @@ export interface AccessClaims {
   readonly expiresAt: number
 }
 
+/** What of a request decides who its caller is; a `Request` will do. */
+export interface AuthenticatedRequest {
+  readonly headers: Pick<Headers, 'get'>
+  readonly method: string
+}
+
 /** What a request has to show beside a valid access token. */
 export interface AuthenticationRequirements {
   /** A role that the access token must carry. */

@@ -4,6 +4,7 @@ import type {
   AppendOptions,
   Attempt,
   AttemptInput,
+  AuthenticatedRequest,
   AuthenticationRequirements,
   Client,
   EventFilter,
@@ -51,12 +52,19 @@ export interface Gatebook {
 
   /**
    * The verified caller of a request, whatever framework it came through; no database read. The token is the one in
-   * `Authorization` or, where the option `cookies` is on and there is no such header, in the cookie. `context` is looked
-   * at only when it is refused. Throws ERR_TOKEN_MISSING, what
-   * `tokens.verify` throws, ERR_CSRF, ERR_FRESH_REQUIRED, ERR_FORBIDDEN.
+   * `Authorization` or, where the option `cookies` is on and there is no such header, in the cookie. A refusal is counted
+   * (`token.refused`), and only then is `context` looked at. Throws ERR_TOKEN_MISSING, what `tokens.verify` throws,
+   * ERR_CSRF, ERR_FRESH_REQUIRED, ERR_FORBIDDEN.
+   *
+   * With `optional: true`, null where no token was presented; one that is bad is refused all the same.
    */
   authenticate(
-    request: { readonly headers: Pick<Headers, 'get'>; readonly method: string },
+    request: AuthenticatedRequest,
+    requirements: AuthenticationRequirements & { readonly optional: boolean },
+    context?: RequestContext | (() => RequestContext),
+  ): Promise<AccessClaims | null>
+  authenticate(
+    request: AuthenticatedRequest,
     requirements?: AuthenticationRequirements,
     context?: RequestContext | (() => RequestContext),
   ): Promise<AccessClaims>
@@ -259,6 +267,11 @@ export interface Gatebook {
     read(filter: EventFilter, options: PageOptions, context: RequestContext): Promise<Page<LogEvent>>
     /** The user's own history, newest first. */
     activity(userId: UserId | number, options?: PageOptions): Promise<Page<LogEvent>>
+    /**
+     * Appends at once what is only counted (`token.refused`, floods), which happens by itself every second. For tests, and
+     * for whoever is about to read.
+     */
+    flush(): Promise<void>
     /** Events as they are committed, oldest first, from now (or the last `last` ones) until the signal aborts or `close`. */
     tail(options?: {
       readonly last?: number

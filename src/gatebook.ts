@@ -39,6 +39,7 @@ import { createEventReader } from './log/reader.ts'
 import { createRefusalLog } from './log/refusal-log.ts'
 import { createSequencer } from './log/sequencer.ts'
 import { tailEvents } from './log/tail.ts'
+import { createTokenRefusals } from './log/token-refusals.ts'
 import { createMailLine } from './mail/mail-line.ts'
 import { type GatebookOptions, resolveOptions, type Settings } from './options.ts'
 import { loadMasterSecret } from './secret/load-secret.ts'
@@ -108,7 +109,9 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
     queued = true
   }
   const log = createEventLog({ clock, secret, onQueued })
-  const refusals = createRefusalLog(store, log, clock)
+  const refusals = createRefusalLog({ store, log, clock })
+  const tokenRefusals = createTokenRefusals({ store, log, clock })
+  const counted = [refusals, tokenRefusals]
   const keys = createKeyRing({ store, secret, settings })
   const keyParts = { store, log, secret, settings, keys }
   await (settings.attach ? keys.reload() : openKeys(keyParts))
@@ -142,6 +145,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
   const users = createUserReader(store)
   const authenticate = createAuthenticator({
     verify: parts.accessTokens.verify,
+    refusals: tokenRefusals,
     clock,
     cookies: createCookies(settings),
   })
@@ -171,7 +175,9 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
     })
   }
   let stopListening: (() => Promise<void>) | undefined
-  repeat('Appending counted refusals', FLUSH_MILLISECONDS, () => refusals.flush())
+  repeat('Appending counted refusals', FLUSH_MILLISECONDS, async () => {
+    for (const each of counted) await each.flushPast()
+  })
   repeat('Giving attempts back to addresses', SETTLE_MILLISECONDS, () => throttle.settle())
   if (!settings.attach) {
     const reading = repeat('Reading the revocations', settings.revocationPollMilliseconds, () => revocations.poll())
@@ -206,7 +212,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
     },
     handles: (path) => claimsPath(settings, path),
     contextOf,
-    authenticate: (request, requirements) => authenticate(request, requirements),
+    authenticate,
 
     register: (input, context) => register(parts, input, context),
     login: (input, context) => login(parts, input, context),
@@ -295,6 +301,9 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
       search: (filter, page) => reader.search(filter, page),
       read: (filter, page, context) => readLog(parts, reader, filter, page, context),
       activity: async (userId, page) => reader.search({ user: parseUserId(userId) }, page),
+      async flush() {
+        for (const each of counted) await each.flush()
+      },
       tail: (tailOptions) => tailEvents(reader, guarding.closing, tailOptions),
     },
 
@@ -318,7 +327,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
         await announcer.stop()
         await guarding.inside(() => parts.mails.close())
         guarding.end()
-        await refusals.flush().catch(() => undefined)
+        for (const each of counted) await each.flush().catch(() => undefined)
         await throttle.settle().catch(() => undefined)
         // What this process has committed gets its place before it goes, where that is quick.
         if (store.traits.queued) await sequencer.sequence().catch(() => 'done')

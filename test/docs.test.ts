@@ -127,23 +127,38 @@ describe('the code in docs/', () => {
   const typed = pages.flatMap((page) =>
     parseBlocks(readPage(`docs/${page}`) ?? '')
       .filter(({ language }) => /^(ts|typescript)$/.test(language))
-      .map((block) => ({ file: `${page.replace(/\.md$/, '')}-${block.line}.ts`, block })),
+      .map((block) => ({ file: placeOf(block.text) ?? `${page.replace(/\.md$/, '')}-${block.line}.ts`, block })),
   )
   const files = typed.map(({ file, block }) => ({ file, text: block.text }))
+
+  /** Files of an application that belong together say in their first line where they stand. */
+  function placeOf(text: string): string | null {
+    const path = /^\/\/ ([\w./[\]-]+\.ts)\b/.exec(text)?.[1]
+    return path === undefined ? null : `application/${path}`
+  }
 
   test('type-checks against the built package', () => {
     linkModules(project)
     writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'reader', type: 'module', private: true }))
-    for (const { file, text } of files) writeFileSync(join(project, file), text)
+    for (const { file, text } of files) {
+      mkdirSync(dirname(join(project, file)), { recursive: true })
+      writeFileSync(join(project, file), text)
+    }
     expect(files.length).toBeGreaterThan(5)
-    expect(
-      typeCheck({
-        folder: project,
-        files: files.map(({ file }) => file),
-        moduleResolution: 'nodenext',
-        skipLibCheck: true,
-      }),
-    ).toBe('')
+    // NestJS wants the decorators of before the standard, and Next.js the resolution of a bundler.
+    const groups = [
+      { belongs: /^(?!application\/)/, decorated: false, moduleResolution: 'nodenext' },
+      { belongs: /^(?!application\/)/, decorated: true, moduleResolution: 'nodenext' },
+      { belongs: /^application\//, decorated: false, moduleResolution: 'bundler' },
+    ] as const
+    for (const { belongs, decorated, moduleResolution } of groups) {
+      const group = files.filter(
+        ({ file, text }) => belongs.test(file) && text.includes("from '@nestjs/common'") === decorated,
+      )
+      const options = { moduleResolution, skipLibCheck: true, legacyDecorators: decorated }
+      expect(group.length).toBeGreaterThan(0)
+      expect(typeCheck({ folder: project, files: group.map(({ file }) => file), ...options })).toBe('')
+    }
   })
 
   for (const { block } of typed.filter(({ block }) => block.mode !== 'check')) {

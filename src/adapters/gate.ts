@@ -1,13 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AccessClaims, AuthenticationRequirements, Gatebook, RequestContext } from '../api.ts'
-import { createAnswering } from '../http/answer.ts'
-import { isTellable } from '../http/error-map.ts'
+import type { AccessClaims, Gatebook, RequestContext } from '../api.ts'
+import { toRefusal } from './refusal.ts'
 import { headerOf, headersOf, type NodeRequest, targetOf, toFetchRequest } from './request.ts'
+import type { Requirements } from './requirements.ts'
 import { sendResponse } from './respond.ts'
 
 /** What the adapters for node:http and for frameworks upon it share. */
-
-export type RequireUserOptions = AuthenticationRequirements
 
 const contexts = new WeakMap<IncomingMessage, RequestContext>()
 
@@ -20,38 +18,46 @@ export function contextOf(gate: Gatebook, request: IncomingMessage): RequestCont
   return context
 }
 
-/** Answers when the path is Gatebook's. False when it is not: then nothing has been touched. */
-export function answerClaimed(gate: Gatebook, request: NodeRequest, outgoing: ServerResponse): Promise<void> | false {
-  const url = targetOf(request)
-  return url !== null && gate.handles(url.pathname) && answer(gate, request, outgoing, url)
+/** Where a framework keeps what Node keeps in the request itself. */
+export interface Kept {
+  /** The target of the request line, where the one of the request is cut. */
+  readonly target?: string | undefined
+  /** What a body parser left. */
+  readonly body?: unknown
 }
 
-/** Answers in any case: 404 for what is not Gatebook's. */
-export function answerAll(gate: Gatebook, request: NodeRequest, outgoing: ServerResponse): Promise<void> {
-  return answer(gate, request, outgoing, targetOf(request) ?? new URL('http://localhost/'))
+/** The answer when the path is Gatebook's. Null when it is not: then nothing has been touched. */
+export function answerClaimed(
+  gate: Gatebook,
+  request: NodeRequest,
+  { target = request.url, body = request.body }: Kept = {},
+): Promise<Response> | null {
+  const url = targetOf({ url: target })
+  return url !== null && gate.handles(url.pathname) ? answer(gate, request, url, body) : null
 }
 
-async function answer(gate: Gatebook, request: NodeRequest, outgoing: ServerResponse, url: URL): Promise<void> {
-  const connection = { remoteAddress: request.socket.remoteAddress }
-  await sendResponse(request, outgoing, await gate.fetch(toFetchRequest(request, url), connection))
+/** The answer in any case: 404 for what is not Gatebook's. */
+export function answerAll(gate: Gatebook, request: NodeRequest): Promise<Response> {
+  return answer(gate, request, targetOf(request) ?? new URL('http://localhost/'), request.body)
+}
+
+async function answer(gate: Gatebook, request: IncomingMessage, url: URL, body: unknown): Promise<Response> {
+  return gate.fetch(toFetchRequest(request, url, body), { remoteAddress: request.socket.remoteAddress })
 }
 
 /**
- * The verified caller; null when there is none, and then the problem document has been sent. Throws only what is no
+ * The verified caller, null for none where that is enough, or the answer that refuses the request. Throws only what is no
  * refusal, which is for the error handling of the application.
  */
 export async function admit(
   gate: Gatebook,
   request: IncomingMessage,
-  outgoing: ServerResponse,
-  options: RequireUserOptions,
-): Promise<AccessClaims | null> {
+  requirements: Requirements,
+): Promise<AccessClaims | null | Response> {
   try {
-    return await gate.authenticate(describe(request), options, () => contextOf(gate, request))
+    return await gate.authenticate(describe(request), requirements, () => contextOf(gate, request))
   } catch (error) {
-    if (!isTellable(error)) throw error
-    await refuse(gate, request, outgoing, error)
-    return null
+    return refusalOf(gate, request, error)
   }
 }
 
@@ -60,14 +66,21 @@ function describe(request: IncomingMessage): Parameters<Gatebook['authenticate']
   return { headers: { get: (name) => headerOf(request, name) }, method: request.method ?? 'GET' }
 }
 
-/** Sends the problem document for anything that was thrown. */
-export async function refuse(
+/** The problem document for a refusal. Throws what is none. */
+function refusalOf(gate: Gatebook, request: IncomingMessage, thrown: unknown): Response {
+  const authorized = headerOf(request, 'authorization') !== null
+  return toRefusal(gate, thrown, { context: () => contextOf(gate, request), authorized })
+}
+
+/** `admit` for frameworks that answer on the response of node:http: null when that has happened. */
+export async function admitOrAnswer(
   gate: Gatebook,
   request: IncomingMessage,
   outgoing: ServerResponse,
-  thrown: unknown,
-): Promise<void> {
-  const requestId = contextOf(gate, request).requestId ?? ''
-  const problem = { requestId, authorized: headerOf(request, 'authorization') !== null }
-  await sendResponse(request, outgoing, createAnswering(gate.issuer).refuse(thrown, problem))
+  requirements: Requirements,
+): Promise<{ readonly user: AccessClaims | null } | null> {
+  const admitted = await admit(gate, request, requirements)
+  if (!(admitted instanceof Response)) return { user: admitted }
+  await sendResponse(request, outgoing, admitted)
+  return null
 }

@@ -10,8 +10,7 @@ const FORBIDDEN = /^(?:CONNECT|TRACE|TRACK)$/i
  * Path and query of a request target; null for `*`, for what is no target at all and for a path that is not in its normal
  * form. The host is never looked at, since the client chooses it.
  */
-export function targetOf(request: IncomingMessage): URL | null {
-  const target = request.url ?? ''
+export function targetOf({ url: target = '' }: Pick<IncomingMessage, 'url'>): URL | null {
   // Never `new URL(target, origin)`, for which `//x/y` is another host.
   const url = target.startsWith('/') ? `http://localhost${target}` : target
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) return null
@@ -23,8 +22,8 @@ export function targetOf(request: IncomingMessage): URL | null {
   return parsed.pathname === (path || '/') ? parsed : null
 }
 
-/** The same request for a fetch handler. The body is streamed, or taken from `body` where somebody has read it already. */
-export function toFetchRequest(request: NodeRequest, url: URL): Request {
+/** The same request for a fetch handler. The body is streamed, or `body` where somebody has read it already. */
+export function toFetchRequest(request: IncomingMessage, url: URL, body: unknown): Request {
   const method = request.method ?? 'GET'
   const bodiless = method === 'GET' || method === 'HEAD'
   const consumed = !bodiless && (request.readableDidRead || request.readableEnded)
@@ -34,7 +33,7 @@ export function toFetchRequest(request: NodeRequest, url: URL): Request {
     duplex: 'half',
   }
   if (bodiless || FORBIDDEN.test(method)) return new Request(url, init)
-  return new Request(url, { ...init, body: consumed ? serialise(request.body) : streamOf(request) })
+  return new Request(url, { ...init, body: consumed ? serialise(body) : streamOf(request) })
 }
 
 /**

@@ -41,7 +41,7 @@ function takenUp(outgoing: ServerResponse): Promise<void> {
  * A request that is answered before its end (a body that is too large) is read for a moment longer: closing at once would
  * reset the connection, and the client would never see why.
  */
-function drainAfter(request: IncomingMessage, outgoing: ServerResponse): void {
+export function drainAfter(request: IncomingMessage, outgoing: ServerResponse): void {
   outgoing.once('finish', () => {
     if (request.complete || request.destroyed) return
     const timer = setTimeout(() => request.destroy(), DRAIN_MILLISECONDS)

@@ -69,6 +69,18 @@ export const REGISTRATION_REFUSAL_REASONS = [
 ] as const
 export type RegistrationRefusalReason = (typeof REGISTRATION_REFUSAL_REASONS)[number]
 
+export const TOKEN_REFUSAL_REASONS = [
+  'missing',
+  'invalid',
+  'expired',
+  'revoked',
+  'stale',
+  'forbidden',
+  'not-fresh',
+  'cross-site',
+] as const
+export type TokenRefusalReason = (typeof TOKEN_REFUSAL_REASONS)[number]
+
 export const RESET_FAILURE_REASONS = ['invalid', 'expired', 'used', 'superseded', 'disabled'] as const
 export type ResetFailureReason = (typeof RESET_FAILURE_REASONS)[number]
 
@@ -228,6 +240,18 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     ecs: 'authentication / end',
     caep: 'caep session-revoked',
     about: 'The session is over; its access tokens are refused from now on.',
+  },
+  'token.refused': {
+    outcomes: ['denied'],
+    kind: 'aggregate',
+    reasons: TOKEN_REFUSAL_REASONS,
+    data: { count: 'integer', counted_from: 'integer' },
+    volume: 'medium',
+    owasp: 'authz_fail',
+    ocsf: 300201,
+    ecs: 'authentication / info',
+    about:
+      'Requests to protected routes were refused: `count` of one reason from one address prefix within a second. The address and the request id are those of the first.',
   },
   'password.changed': {
     outcomes: ['success'],
@@ -440,6 +464,7 @@ export type EventTypeName =
   | 'session.refreshed'
   | 'session.refresh-refused'
   | 'session.ended'
+  | 'token.refused'
   | 'password.changed'
   | 'password.change-failed'
   | 'password.reset-requested'

@@ -1,42 +1,83 @@
-import type { AccessClaims, AuthenticationRequirements } from '../api.ts'
-import { GatebookError } from '../errors.ts'
+import type {
+  AccessClaims,
+  AuthenticatedRequest,
+  AuthenticationRequirements,
+  Gatebook,
+  RequestContext,
+} from '../api.ts'
+import { type ErrorCode, GatebookError, isGatebookError } from '../errors.ts'
+import type { TokenRefusalReason } from '../event/catalogue.ts'
+import { networkOf } from '../flow/event-source.ts'
+import type { TokenRefusals } from '../log/token-refusals.ts'
 import type { Clock } from '../util/clock.ts'
 import { parseBearer } from './bearer.ts'
 import type { Cookies } from './cookie.ts'
 
-/** What of a request decides who its caller is. */
-export interface AuthenticatedRequest {
-  readonly headers: Pick<Headers, 'get'>
-  readonly method: string
-}
-
 export interface AuthenticatorParts {
   verify(accessToken: string): Promise<AccessClaims>
+  readonly refusals: TokenRefusals
   readonly clock: Clock
   /** Null where the option is off. */
   readonly cookies: Cookies | null
 }
 
-export type Authenticator = (
-  request: AuthenticatedRequest,
-  requirements?: AuthenticationRequirements,
-) => Promise<AccessClaims>
+/** Everything else that can be thrown is no refusal of this request. */
+const REASONS: Readonly<Partial<Record<ErrorCode, TokenRefusalReason>>> = {
+  ERR_TOKEN_MISSING: 'missing',
+  ERR_TOKEN_INVALID: 'invalid',
+  ERR_TOKEN_EXPIRED: 'expired',
+  ERR_TOKEN_REVOKED: 'revoked',
+  ERR_TOKEN_STALE: 'stale',
+  ERR_FORBIDDEN: 'forbidden',
+  ERR_FRESH_REQUIRED: 'not-fresh',
+  ERR_CSRF: 'cross-site',
+}
 
 /**
- * Throws ERR_TOKEN_MISSING, ERR_CSRF, what `tokens.verify` throws, ERR_FRESH_REQUIRED when the log-in is too long ago (RFC 9470), or
- * ERR_FORBIDDEN when the role is not there.
+ * Throws ERR_TOKEN_MISSING, ERR_CSRF, what `tokens.verify` throws, ERR_FRESH_REQUIRED when the log-in is too long ago
+ * (RFC 9470), or ERR_FORBIDDEN when the role is not there; each of them is counted.
  */
-export function createAuthenticator({ verify, clock, cookies }: AuthenticatorParts): Authenticator {
-  return async (request, { role, maxAgeSeconds } = {}) => {
-    const authorization = request.headers.get('authorization')
-    // Whoever shows something there means it, and nobody else can have put it there.
-    const token = authorization === null ? (cookies?.findAccessToken(request) ?? null) : parseBearer(authorization)
-    if (token === null) throw new GatebookError('ERR_TOKEN_MISSING')
+export function createAuthenticator({
+  verify,
+  refusals,
+  clock,
+  cookies,
+}: AuthenticatorParts): Gatebook['authenticate'] {
+  async function check(token: string, { role, maxAgeSeconds }: AuthenticationRequirements): Promise<AccessClaims> {
     const claims = await verify(token)
     if (role !== undefined && !claims.roles.includes(role)) throw new GatebookError('ERR_FORBIDDEN')
     if (maxAgeSeconds !== undefined && clock.now() - claims.authenticatedAt > maxAgeSeconds * 1000) {
       throw new GatebookError('ERR_FRESH_REQUIRED', { members: { max_age: maxAgeSeconds } })
     }
     return claims
+  }
+
+  async function authenticate(
+    request: AuthenticatedRequest,
+    { optional = false, ...requirements }: AuthenticationRequirements & { readonly optional?: boolean } = {},
+    context: RequestContext | (() => RequestContext) = {},
+  ): Promise<AccessClaims | null> {
+    try {
+      const authorization = request.headers.get('authorization')
+      // Whoever shows something there means it, and nobody else can have put it there.
+      const token = authorization === null ? (cookies?.findAccessToken(request) ?? null) : parseBearer(authorization)
+      if (token === null && optional) return null
+      if (token === null) throw new GatebookError('ERR_TOKEN_MISSING')
+      return await check(token, requirements)
+    } catch (error) {
+      const reason = isGatebookError(error) ? REASONS[error.code] : undefined
+      if (reason !== undefined) refusals.count(reason, describe(context))
+      throw error
+    }
+  }
+  // An implementation has no overloads: that null is only for `optional` stands in the type of the method.
+  return authenticate as Gatebook['authenticate']
+}
+
+function describe(given: RequestContext | (() => RequestContext)): Parameters<TokenRefusals['count']>[1] {
+  const context = typeof given === 'function' ? given() : given
+  return {
+    network: networkOf(context),
+    ...(context.requestId !== undefined && { requestId: context.requestId }),
   }
 }

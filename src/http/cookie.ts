@@ -1,7 +1,6 @@
-import type { SessionTokens } from '../api.ts'
+import type { AuthenticatedRequest, SessionTokens } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import type { Settings } from '../options.ts'
-import type { AuthenticatedRequest } from './authenticate.ts'
 import { createOriginCheck, needsOriginCheck } from './csrf.ts'
 
 export type CookieKind = 'access' | 'refresh' | 'device'

@@ -1,5 +1,5 @@
+import type { AuthenticatedRequest } from '../api.ts'
 import { GatebookError } from '../errors.ts'
-import type { AuthenticatedRequest } from './authenticate.ts'
 
 /** RFC 9110 §9.2.1; nothing here changes anything for these, and neither must a route that `gate.authenticate` guards. */
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])

@@ -1,169 +1,145 @@
-import express, { type ErrorRequestHandler, type Express } from 'express'
+import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { gatebook, requestContext, requireUser } from '../../src/adapters/express.ts'
-import type { AccessClaims, Gatebook } from '../../src/api.ts'
-import { openGate, PASSWORD, register, registerAdmin } from '../http/caller.ts'
-import { type Listening, listen } from './listener.ts'
+import {
+  gatebook,
+  optionalUser,
+  requestContext,
+  requireFresh,
+  requireRole,
+  requireUser,
+} from '../../src/adapters/express.ts'
+import type { AccessClaims } from '../../src/api.ts'
+import { availableEngines } from '../support/engines.ts'
+import { openGate, type Person, scenario, type TestGate } from '../support/gate.ts'
+import { type Application, adapterContract, type StartApplication, unlucky } from './adapters.contract.ts'
+import { applicationOn, callerOf, JSON_LIMIT, ordersOf, tellFailure } from './applications.ts'
 
-let gate: Gatebook
-let user: { access: string; userId: string }
-const servers: Listening[] = []
+/** Under a name for which there are no types; those of 5 say what is used here. */
+const expressFour = createRequire(import.meta.url)('express-4') as typeof express
+const VERSIONS = { 'Express 5': express, 'Express 4': expressFour }
 
-beforeAll(async () => {
-  gate = await openGate({ bodyLimitBytes: 4096 })
-  user = await register(gate, 'anna@app.example')
-})
-afterAll(async () => {
-  for (const server of servers) await server.close()
-  await gate.close()
-})
-
-async function start(mount: (app: Express) => void): Promise<string> {
-  const app = express()
-  mount(app)
-  const server = await listen(app)
-  servers.push(server)
-  return server.url
+/** With these in front. */
+async function listenOn(
+  create: typeof express,
+  middleware: readonly RequestHandler[],
+  routes: (app: Express) => void,
+): Promise<Application> {
+  const app = create()
+  for (const each of middleware) app.use(each)
+  routes(app)
+  const onError: ErrorRequestHandler = (error, _request, response, _next) => {
+    response.status((error as { status?: number }).status ?? 500).send(tellFailure(error))
+  }
+  app.use(onError)
+  const server = createServer(app)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return applicationOn(server)
 }
 
-function post(
-  url: string,
-  body: string,
-  type = 'application/json',
-  headers: Record<string, string> = {},
-): Promise<Response> {
-  return fetch(url, {
-    method: 'POST',
-    headers: { 'Content-Type': type, ...headers },
-    body,
-    signal: AbortSignal.timeout(5000),
-  })
-}
-
-const login = JSON.stringify({ identifier: 'anna@app.example', password: PASSWORD })
-
-describe.each<[string, (app: Express) => void]>([
-  ['before express.json()', (app) => app.use(gatebook(gate)).use(express.json())],
-  ['after express.json()', (app) => app.use(express.json()).use(gatebook(gate))],
-  ['after express.text()', (app) => app.use(express.text({ type: '*/*' })).use(gatebook(gate))],
-  ['after express.raw()', (app) => app.use(express.raw({ type: '*/*' })).use(gatebook(gate))],
-])('mounted %s', (name, mount) => {
-  let url: string
-  beforeAll(async () => {
-    url = await start((app) => {
-      mount(app)
-      app.post('/echo', (request, response) => void response.send(request.body))
-      app.get('/auth-less', (_request, response) => void response.send('the application'))
-    })
-  })
-
-  test('logs in, with the address of the socket in the event', async () => {
-    const response = await post(`${url}/auth/login`, login)
-    expect(response.status).toBe(200)
-    expect(await response.json()).toMatchObject({ token_type: 'Bearer', user_id: user.userId })
-    const { items } = await gate.log.search({ type: 'login.succeeded' })
-    expect(items[0]).toMatchObject({ ip: '127.0.0.1', ipSource: 'socket' })
-  })
-
-  test('leaves the other paths to the application', async () => {
-    expect(await (await fetch(`${url}/auth-less`)).text()).toBe('the application')
-    if (name.endsWith('json()')) expect(await (await post(`${url}/echo`, '{"a":1}')).json()).toEqual({ a: 1 })
-    expect((await fetch(`${url}/nowhere`)).headers.get('content-type')).toMatch(/^text\/html/)
-  })
-
-  test.each([
-    ['an unknown member', '{"identifier":"a","password":"b","c":1}', 'application/json', 422],
-    ['a form', 'identifier=a&password=b', 'application/x-www-form-urlencoded', 415],
-    ['a large body', JSON.stringify({ identifier: 'a', password: 'b'.repeat(9000) }), 'application/json', 413],
-  ])('refuses %s', async (_, body, type, status) => {
-    expect((await post(`${url}/auth/login`, body, type)).status).toBe(status)
-  })
-
-  test('refuses nothing at all, which express.json() takes for an empty object', async () => {
-    const { status } = await post(`${url}/auth/login`, '')
-    expect(status).toBe(name === 'after express.json()' ? 422 : 400)
-  })
-
-  test('logs out without a body', async () => {
-    const { access } = await register(gate, `${name.replaceAll(/\W/g, '')}@app.example`)
-    const response = await fetch(`${url}/auth/logout`, {
-      method: 'POST',
-      headers: { Authorization: `Bearer ${access}` },
-    })
-    expect(response.status).toBe(204)
-  })
-})
-
-test('a body that was unpacked by a parser counts as what it became', async () => {
-  const url = await start((app) => void app.use(express.json()).use(gatebook(gate)))
-  const zipped = new Response(new Blob([login]).stream().pipeThrough(new CompressionStream('gzip')))
-  const response = await fetch(`${url}/auth/login`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' },
-    body: await zipped.arrayBuffer(),
-  })
-  expect(response.status).toBe(200)
-})
-
-describe('requireUser', () => {
-  let url: string
-  const seen: unknown[] = []
-  beforeAll(async () => {
-    url = await start((app) => {
-      app.use(gatebook(gate))
+function starting(create: typeof express): StartApplication {
+  return (gate, { bodyParser }) => {
+    const parse = create.json({ limit: JSON_LIMIT })
+    const tell = (request: Request, response: Response): void => {
+      const user: AccessClaims | undefined = request.user
+      response.json(callerOf(user))
+    }
+    const mounted = { none: [gatebook(gate)], before: [parse, gatebook(gate)], after: [gatebook(gate), parse] }
+    return listenOn(create, mounted[bodyParser], (app) => {
+      app.get('/plain', (_request, response) => void response.send('the application'))
+      app.post('/echo', (request, response) => void response.json(request.body))
       app.get('/orders', requireUser(gate), (request, response) => {
-        const caller: AccessClaims | undefined = request.user
-        response.json({ user: caller?.userId, context: requestContext(gate, request) })
+        response.json(ordersOf(request.user, requestContext(gate, request)))
       })
-      app.get('/reports', requireUser(gate, { role: 'admin' }), (_request, response) => void response.send('reports'))
-      const broken = { ...gate, authenticate: () => Promise.reject(new RangeError('broken')) }
-      app.get('/broken', requireUser(broken), (_request, response) => void response.send('never'))
-      const onError: ErrorRequestHandler = (error, _request, response, _next) => {
-        seen.push(error)
-        response.status(500).send('the application saw it')
-      }
-      app.use(onError)
+      const own = bodyParser === 'none' ? [parse] : []
+      app.post('/orders', requireUser(gate), ...own, (request, response) => {
+        response.json({ user: request.user?.userId, body: request.body })
+      })
+      app.get('/greeting', optionalUser(gate), tell)
+      app.get('/reports', requireRole(gate, 'admin'), tell)
+      app.get('/transfers', requireFresh(gate, 60), tell)
+      app.get('/audits', requireUser(gate, { role: 'admin', maxAgeSeconds: 60 }), tell)
+      app.get('/failing', requireUser(gate), () => {
+        throw new RangeError('broken')
+      })
+      app.get('/unlucky', requireUser(unlucky(gate)), tell)
     })
+  }
+}
+
+for (const [name, create] of Object.entries(VERSIONS)) adapterContract(name, starting(create))
+
+describe.each(Object.entries(VERSIONS))('behind other parsers of %s', (_name, create) => {
+  let on: TestGate
+  let anna: Person
+  let credentials: string
+  const started: Application[] = []
+
+  beforeAll(async () => {
+    on = await openGate(availableEngines[0]!)
+    anna = on.person()
+    await on.gate.register(anna, anna.context)
+    credentials = JSON.stringify({ identifier: anna.identifier, password: anna.password })
   })
-  const get = (path: string, token?: string) =>
-    fetch(url + path, {
-      headers: { 'X-Request-Id': 'r-1', ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }) },
+  afterAll(async () => {
+    for (const each of started) await each.close()
+    await on.close()
+  })
+
+  async function login(
+    parser: RequestHandler,
+    body: string | ArrayBuffer,
+    headers: Record<string, string> = {},
+  ): Promise<number> {
+    const application = await listenOn(create, [parser, gatebook(on.gate)], () => {})
+    started.push(application)
+    const response = await fetch(`${application.url}/auth/login`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', ...headers },
+      body,
     })
+    return response.status
+  }
+  const loggedIn = {
+    event: 'login.succeeded success',
+    actor: 'self',
+    identifier: 'clear',
+    from: '127.0.0.1 socket',
+    subject: expect.any(String),
+    session: expect.any(String),
+    data: { known_device: false, rehashed: false },
+  } as const
 
-  test('sets req.user', async () => {
-    const response = await get('/orders', user.access)
-    expect(await response.json()).toMatchObject({ user: user.userId, context: { ip: '127.0.0.1', requestId: 'r-1' } })
+  test('a text is taken as it is', async () => {
+    const { expectEvents } = await scenario(on)
+    expect(await login(create.text({ type: '*/*' }), credentials)).toBe(200)
+    await expectEvents([loggedIn])
   })
 
-  test.each([
-    [undefined, 'ERR_TOKEN_MISSING', 'Bearer realm="gatebook"'],
-    ['a.b.c', 'ERR_TOKEN_INVALID', expect.stringContaining('error="invalid_token"')],
-  ])('refuses %s', async (token, code, challenge) => {
-    const response = await get('/orders', token)
-    expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, challenge])
-    expect(response.headers.get('content-type')).toBe('application/problem+json')
-    expect(response.headers.get('cache-control')).toBe('no-store')
-    expect(await response.json()).toMatchObject({ code, request_id: 'r-1' })
+  test('and so are bytes', async () => {
+    const { expectEvents } = await scenario(on)
+    expect(await login(create.raw({ type: '*/*' }), credentials)).toBe(200)
+    await expectEvents([loggedIn])
   })
 
-  test('asks for a role', async () => {
-    const forbidden = await get('/reports', user.access)
-    expect([forbidden.status, forbidden.headers.get('www-authenticate')]).toEqual([
-      403,
-      expect.stringContaining('insufficient_scope'),
-    ])
-    const admin = await registerAdmin(gate)
-    expect(await (await get('/reports', admin.access)).text()).toBe('reports')
+  test('what was unpacked counts as what it became', async () => {
+    const { expectEvents } = await scenario(on)
+    const packed = new Response(new Blob([credentials]).stream().pipeThrough(new CompressionStream('gzip')))
+    const body = await packed.arrayBuffer()
+    expect(await login(create.json(), body, { 'Content-Encoding': 'gzip' })).toBe(200)
+    await expectEvents([loggedIn])
   })
 
-  test('refuses a session that has ended', async () => {
-    const { access } = await register(gate, 'gone@app.example')
-    await gate.logout({ accessToken: access })
-    expect(await (await get('/orders', access)).json()).toMatchObject({ code: 'ERR_TOKEN_REVOKED' })
-  })
-
-  test('hands a failure to the application, and does not let the caller in', async () => {
-    expect(await (await get('/broken', user.access)).text()).toBe('the application saw it')
-    expect(seen).toEqual([new RangeError('broken')])
+  test('no body at all is an empty object to express.json(), and so to Gatebook', async () => {
+    await scenario(on)
+    expect(await login(create.json(), '')).toBe(422)
+    expect(await login((_request, _response, next) => next(), '')).toBe(400)
   })
 })

@@ -114,7 +114,7 @@ const ID = 'usr_01m8bzjdxxm4aj5wey65bkyydt'
 const WHOLE: Readonly<Record<string, readonly unknown[]>> = {
   fetch: [new Request('http://localhost/'), { remoteAddress: '::1' }],
   contextOf: [new Headers(), { remoteAddress: '::1' }],
-  authenticate: [new Request('http://localhost/'), { role: 'x', maxAgeSeconds: 1 }, CONTEXT],
+  authenticate: [new Request('http://localhost/'), { role: 'x', maxAgeSeconds: 1, optional: true }, CONTEXT],
   register: [{ ...CREDENTIALS, invitation: 'x' }, CONTEXT],
   login: [CREDENTIALS, CONTEXT],
   refresh: ['gbr_x', CONTEXT],
@@ -153,6 +153,7 @@ const WHOLE: Readonly<Record<string, readonly unknown[]>> = {
   'log.search': [FILTER, PAGE],
   'log.read': [FILTER, PAGE, CONTEXT],
   'log.activity': [7, PAGE],
+  'log.flush': [],
   'log.tail': [{ last: 1, filter: FILTER, signal: AbortSignal.abort() }],
 }
 

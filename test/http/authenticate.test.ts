@@ -22,6 +22,13 @@ describe.each(availableEngines)('authenticating a request on $name', (engine) =>
     expect(await codeOf(on.gate.authenticate(request, { role: 'editor', maxAgeSeconds: 60 }))).toBe('ERR_FORBIDDEN')
   })
 
+  test('takes no requirement for another, or for none', async () => {
+    const { accessToken } = await on.gate.register(on.person())
+    for (const wrong of [{ roles: ['admin'] }, { maxAgeSeconds: Number.NaN }, { maxAgeSeconds: -1 }]) {
+      expect(await codeOf(on.gate.authenticate(bearer(accessToken), wrong as object))).toBe('ERR_ARGUMENT_INVALID')
+    }
+  })
+
   test('is not made recent by a refresh', async () => {
     const { refreshToken } = await on.gate.register(on.person())
     on.clock.advance(61_000)

@@ -22,10 +22,12 @@ export interface TypeCheck {
   readonly files: readonly string[]
   readonly moduleResolution: 'nodenext' | 'bundler'
   readonly skipLibCheck: boolean
+  /** With the decorators of before the standard, which NestJS needs. */
+  readonly legacyDecorators?: boolean
 }
 
 /** What the compiler complains about; empty when it is content. Runs in a process of its own, as a user would. */
-export function typeCheck({ folder, files, moduleResolution, skipLibCheck }: TypeCheck): string {
+export function typeCheck({ folder, files, moduleResolution, skipLibCheck, ...more }: TypeCheck): string {
   const config = join(folder, `tsconfig.${moduleResolution}.json`)
   const compilerOptions = {
     target: 'es2023',
@@ -37,6 +39,7 @@ export function typeCheck({ folder, files, moduleResolution, skipLibCheck }: Typ
     module: moduleResolution === 'nodenext' ? 'nodenext' : 'esnext',
     moduleResolution,
     skipLibCheck,
+    experimentalDecorators: more.legacyDecorators ?? false,
   }
   writeFileSync(config, JSON.stringify({ compilerOptions, files }, null, 2))
   const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')

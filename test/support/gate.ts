@@ -104,7 +104,10 @@ export async function openGate(engine: Engine, options: Partial<GatebookOptions>
       }
     },
     another: (more = {}) => open({ ...options, ...more }),
-    events: () => readEvents(gate),
+    async events() {
+      for (const each of opened) await codeOf(each.log.flush())
+      return readEvents(gate)
+    },
     async close() {
       await Promise.all(opened.map((each) => each.close()))
       await direct.close()

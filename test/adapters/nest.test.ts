@@ -1,0 +1,157 @@
+import 'reflect-metadata'
+import type { IncomingMessage, Server } from 'node:http'
+import {
+  type ArgumentsHost,
+  Body,
+  type CanActivate,
+  Catch,
+  Controller,
+  type ExceptionFilter,
+  type ExecutionContext,
+  Get,
+  HttpCode,
+  HttpException,
+  Inject,
+  Module,
+  Post,
+  Req,
+  UseGuards,
+} from '@nestjs/common'
+import { NestFactory } from '@nestjs/core'
+import type { NestExpressApplication } from '@nestjs/platform-express'
+import type { Response } from 'express'
+import {
+  CurrentUser,
+  GATEBOOK,
+  GatebookModule,
+  gatebook,
+  OptionalUser,
+  RequireFresh,
+  RequireRole,
+  RequireUser,
+  requestContext,
+  UserGuard,
+} from '../../src/adapters/nest.ts'
+import type { AccessClaims, Gatebook } from '../../src/api.ts'
+import { adapterContract, type StartApplication, unlucky } from './adapters.contract.ts'
+import { applicationOn, callerOf, JSON_LIMIT, ordersOf, tellFailure } from './applications.ts'
+
+// Decorators by hand, because the syntax of those that Nest wants cannot be erased.
+class Orders {
+  readonly #gate: Gatebook
+  constructor(gate: Gatebook) {
+    this.#gate = gate
+  }
+  plain(): string {
+    return 'the application'
+  }
+  echo(body: unknown): unknown {
+    return body
+  }
+  orders(user: AccessClaims, request: IncomingMessage): object {
+    return ordersOf(user, requestContext(this.#gate, request))
+  }
+  post(user: AccessClaims, body: unknown): object {
+    return { user: user.userId, body }
+  }
+  tell(user: AccessClaims | undefined): object {
+    return callerOf(user)
+  }
+  reports(user: AccessClaims): object {
+    return callerOf(user)
+  }
+  transfers(user: AccessClaims): object {
+    return callerOf(user)
+  }
+  audits(user: AccessClaims): object {
+    return callerOf(user)
+  }
+  failing(): never {
+    throw new RangeError('broken')
+  }
+  unlucky(): string {
+    return 'never'
+  }
+}
+
+/** In front of a guard, as if another gate had been mounted. */
+class Misfortune implements CanActivate {
+  readonly #gate: Gatebook
+  constructor(gate: Gatebook) {
+    this.#gate = gate
+  }
+  canActivate(context: ExecutionContext): boolean {
+    const http = context.switchToHttp()
+    gatebook(unlucky(this.#gate))(http.getRequest(), http.getResponse(), () => {})
+    return true
+  }
+}
+Inject(GATEBOOK)(Misfortune, undefined, 0)
+
+type Name = Exclude<keyof Orders, symbol>
+
+function decorate(
+  name: Name,
+  methods: readonly MethodDecorator[],
+  parameters: readonly ParameterDecorator[] = [],
+): void {
+  parameters.forEach((each, index) => {
+    each(Orders.prototype, name, index)
+  })
+  const descriptor = Object.getOwnPropertyDescriptor(Orders.prototype, name) as PropertyDescriptor
+  for (const each of methods) each(Orders.prototype, name, descriptor)
+}
+
+Controller()(Orders)
+Inject(GATEBOOK)(Orders, undefined, 0)
+decorate('plain', [Get('plain')])
+decorate('echo', [Post('echo'), HttpCode(200)], [Body()])
+decorate('orders', [Get('orders'), UseGuards(UserGuard)], [CurrentUser(), Req()])
+decorate('post', [Post('orders'), HttpCode(200), RequireUser()], [CurrentUser(), Body()])
+decorate('tell', [Get('greeting'), OptionalUser()], [CurrentUser()])
+decorate('reports', [Get('reports'), RequireRole('admin')], [CurrentUser()])
+decorate('transfers', [Get('transfers'), RequireFresh(60)], [CurrentUser()])
+decorate('audits', [Get('audits'), RequireUser({ role: 'admin', maxAgeSeconds: 60 })], [CurrentUser()])
+decorate('failing', [Get('failing'), UseGuards(UserGuard)])
+decorate('unlucky', [Get('unlucky'), UseGuards(Misfortune, UserGuard)])
+
+class Failures implements ExceptionFilter {
+  catch(error: unknown, host: ArgumentsHost): void {
+    const response = host.switchToHttp().getResponse<Response>()
+    if (error instanceof HttpException) response.status(error.getStatus()).json(error.getResponse())
+    else response.status((error as { status?: number }).status ?? 500).send(tellFailure(error))
+  }
+}
+Catch()(Failures)
+
+async function startNest(
+  imports: object[],
+  mount: (app: NestExpressApplication) => void,
+): Promise<NestExpressApplication> {
+  class Application {}
+  Module({ imports: imports as never, controllers: [Orders] })(Application)
+  const app = await NestFactory.create<NestExpressApplication>(Application, { logger: false, bodyParser: false })
+  mount(app)
+  await app.listen(0, '127.0.0.1')
+  return app
+}
+
+const start: StartApplication = async (gate, { bodyParser }) => {
+  const provided = {
+    module: class Provided {},
+    global: true,
+    providers: [{ provide: GATEBOOK, useValue: gate }],
+    exports: [GATEBOOK],
+  }
+  const app = await startNest(bodyParser === 'before' ? [GatebookModule.forRoot(gate)] : [provided], (nest) => {
+    const parse = () => nest.useBodyParser('json', { limit: JSON_LIMIT })
+    if (bodyParser === 'before') parse()
+    else nest.use(gatebook(gate))
+    if (bodyParser === 'after') parse()
+    if (bodyParser === 'none') nest.useBodyParser('json', { limit: JSON_LIMIT })
+    nest.useGlobalFilters(new Failures())
+  })
+  return applicationOn(app.getHttpServer() as Server, () => app.close())
+}
+
+adapterContract('NestJS 11', start)

@@ -1,0 +1,4 @@
+import { toRouteHandlers } from 'gatebook/next'
+import { connection, gate } from '../../../gate'
+
+export const { GET, HEAD, OPTIONS } = toRouteHandlers(gate, connection)

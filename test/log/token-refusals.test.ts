@@ -1,0 +1,136 @@
+import { sql } from 'kysely'
+import { describe, expect, test } from 'vitest'
+import type { AuthenticationRequirements } from '../../src/api.ts'
+import { PREFIXES_KEPT } from '../../src/log/tally.ts'
+import { availableEngines } from '../support/engines.ts'
+import { codeOf, openOwnGate, type Person, scenario, type TestGate, until } from '../support/gate.ts'
+
+const bearer = (token: string) => ({ headers: new Headers({ authorization: `Bearer ${token}` }), method: 'GET' })
+const NOTHING = { headers: new Headers(), method: 'GET' }
+
+const refused = (reason: string, count: number, from: number, by?: Person) => ({
+  event: `token.refused denied ${reason}`,
+  actor: 'anonymous',
+  ...(by !== undefined && { from: by.from }),
+  data: { count, counted_from: from },
+})
+
+describe.each(availableEngines)('requests with no good token on $name', (engine) => {
+  test('are counted by reason, with nothing of the one who made them', async () => {
+    const on = await openOwnGate(engine, { accessTokenSeconds: 60 })
+    const anna = on.person()
+    const tokens = await on.gate.register(anna, anna.context)
+    const gone = await on.gate.login(anna, anna.context)
+    await on.gate.logout({ accessToken: gone.accessToken }, anna.context)
+    const { expectEvents } = await scenario(on)
+    const from = on.clock.now()
+    const attempt = (request: typeof NOTHING, requirements: AuthenticationRequirements = {}) =>
+      codeOf(on.gate.authenticate(request, requirements, anna.context))
+
+    expect(await attempt(NOTHING)).toBe('ERR_TOKEN_MISSING')
+    expect(await attempt(bearer('a.b.c'))).toBe('ERR_TOKEN_INVALID')
+    expect(await attempt(bearer('a.b.c'))).toBe('ERR_TOKEN_INVALID')
+    expect(await attempt(bearer(gone.accessToken))).toBe('ERR_TOKEN_REVOKED')
+    expect(await attempt(bearer(tokens.accessToken), { role: 'editor' })).toBe('ERR_FORBIDDEN')
+    await expectEvents([
+      refused('missing', 1, from, anna),
+      refused('invalid', 2, from, anna),
+      refused('revoked', 1, from, anna),
+      refused('forbidden', 1, from, anna),
+    ])
+    const { items } = await on.gate.log.search({ type: 'token.refused' })
+    for (const event of items) {
+      expect(event).toMatchObject({ subject: null, identifierHmac: null, sessionId: null, tokenId: null })
+      expect(event).toMatchObject({ userAgent: null, requestId: anna.context.requestId })
+    }
+
+    on.clock.advance(10_000)
+    expect(await attempt(bearer(tokens.accessToken), { maxAgeSeconds: 9 })).toBe('ERR_FRESH_REQUIRED')
+    await on.gate.users.grantRole(tokens.userId, 'editor', { actor: { kind: 'system', id: 'test' } })
+    expect(await attempt(bearer(tokens.accessToken))).toBe('ERR_TOKEN_STALE')
+    on.clock.advance(120_000)
+    expect(await attempt(bearer(tokens.accessToken))).toBe('ERR_TOKEN_EXPIRED')
+    await expectEvents([
+      { event: 'role.granted success', actor: 'system test', subject: tokens.userId, data: { role: 'editor' } },
+      refused('not-fresh', 1, from + 10_000, anna),
+      refused('stale', 1, from + 10_000, anna),
+      refused('expired', 1, from + 130_000, anna),
+    ])
+  })
+
+  test('that were let in, or did not have to show one, are not counted', async () => {
+    const on = await openOwnGate(engine)
+    const { accessToken, userId } = await on.gate.register(on.person())
+    await scenario(on)
+    expect(await on.gate.authenticate(bearer(accessToken), { optional: true })).toMatchObject({ userId })
+    expect(await on.gate.authenticate(NOTHING, { optional: true })).toBeNull()
+    expect(await codeOf(on.gate.tokens.verify('a.b.c'))).toBe('ERR_TOKEN_INVALID')
+  })
+
+  test('are counted although a token was optional, when one is presented that is bad', async () => {
+    const on = await openOwnGate(engine)
+    const { expectEvents } = await scenario(on)
+    expect(await codeOf(on.gate.authenticate(bearer('a.b.c'), { optional: true }))).toBe('ERR_TOKEN_INVALID')
+    await expectEvents([refused('invalid', 1, on.clock.now())])
+  })
+
+  test('leave one event for each address prefix and second, with the address and the request id of the first', async () => {
+    const on = await openOwnGate(engine)
+    const { expectEvents } = await scenario(on)
+    const from = on.clock.now()
+    const ask = (ip: string, requestId: string) => codeOf(on.gate.authenticate(NOTHING, {}, { ip, requestId }))
+    for (const [at, ip] of ['2001:db8::1', '2001:db8::2', '192.0.2.1', '2001:db8::3'].entries())
+      await ask(ip, `r-${at}`)
+    on.clock.advance(1000)
+    await ask('192.0.2.1', 'r-4')
+    await expectEvents([
+      { ...refused('missing', 3, from), from: '2001:db8::1 application' },
+      { ...refused('missing', 1, from), from: '192.0.2.1 application' },
+      { ...refused('missing', 1, from + 1000), from: '192.0.2.1 application' },
+    ])
+    const { items } = await on.gate.log.search({ type: 'token.refused' })
+    expect(items.map(({ requestId }) => requestId)).toEqual(['r-4', 'r-2', 'r-0'])
+  })
+
+  test('are appended without being asked for, and when it closes', async () => {
+    const on = await openOwnGate(engine)
+    const other = await on.another()
+    await codeOf(on.gate.authenticate(NOTHING))
+    on.clock.advance(1)
+    await until('the event', async () => (await other.log.search({ type: 'token.refused' })).items.length === 1)
+    await codeOf(on.gate.authenticate(NOTHING))
+    await on.gate.close()
+    expect((await other.log.search({ type: 'token.refused' })).items).toHaveLength(2)
+  })
+
+  test('are refused as ever while they cannot be appended, and counted afterwards', async () => {
+    const on = await openOwnGate(engine)
+    const table = engine.name === 'sqlite' ? 'gatebook_entry' : 'gatebook_queue'
+    const rename = (from: string, to: string) =>
+      sql`ALTER TABLE ${sql.table(from)} RENAME TO ${sql.table(to)}`.execute(on.direct.kysely)
+    await rename(table, 'set_aside')
+    const from = on.clock.now()
+    expect(await codeOf(on.gate.authenticate(NOTHING))).toBe('ERR_TOKEN_MISSING')
+    expect(await codeOf(on.gate.log.flush())).not.toBe('no error')
+    expect(await codeOf(on.gate.authenticate(NOTHING))).toBe('ERR_TOKEN_MISSING')
+    await rename('set_aside', table)
+    const events = await on.events()
+    expect(events.filter(({ type }) => type === 'token.refused').map(({ data }) => data)).toEqual([
+      { count: 1, counted_from: from },
+      { count: 1, counted_from: from },
+    ])
+  })
+})
+
+test('more prefixes than are kept are counted together, without an address', async () => {
+  const on: TestGate = await openOwnGate(availableEngines[0]!)
+  const ask = (n: number) =>
+    codeOf(on.gate.authenticate(NOTHING, {}, { ip: `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`, requestId: `r-${n}` }))
+  for (let n = 0; n < PREFIXES_KEPT + 250; n++) await ask(n)
+  await ask(7)
+  const events = (await on.events()).filter(({ type }) => type === 'token.refused')
+  expect(events).toHaveLength(PREFIXES_KEPT + 1)
+  expect(events[7]).toMatchObject({ ip: '10.0.0.7', data: { count: 2 } })
+  expect(events.at(-1)).toMatchObject({ ip: null, ipSource: null, data: { count: 250 } })
+  expect(events.at(-1)?.requestId).toBe(`r-${PREFIXES_KEPT}`)
+})
