@@ -106,6 +106,13 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
     ],
     always: true,
   },
+  exchange: {
+    takes: [
+      ['request', shape({ headers, url: anything, method: text })],
+      ['connection', connection],
+    ],
+    always: true,
+  },
   handles: { takes: [['path', text]], atOnce: true, always: true },
   contextOf: {
     takes: [

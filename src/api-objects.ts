@@ -273,6 +273,34 @@ export type Introspection =
       readonly claims: AccessClaims | null
     }
 
+export interface HeaderReader {
+  /** All headers of a name in one text, as the Fetch standard joins them; null for none. */
+  get(name: string): string | null
+  has(name: string): boolean
+}
+
+/**
+ * What of a request the routes look at. A `Request` of the Fetch standard is one; what a framework has instead can be one as
+ * well, without the cost of making such an object for each.
+ */
+export interface HttpRequest {
+  readonly method: string
+  /** Absolute; the host counts for nothing. */
+  readonly url: string | URL
+  readonly headers: HeaderReader
+  /** What somebody has read already, or what can be read once. */
+  readonly body: ReadableStream<Uint8Array> | Uint8Array | null
+}
+
+/** An answer before it is an object of the Fetch standard, or bytes on a socket. */
+export interface HttpResponse {
+  readonly status: number
+  /** One value for each name; cookies stand by themselves. */
+  readonly headers: Record<string, string>
+  readonly setCookies: readonly string[]
+  readonly body: Uint8Array | null
+}
+
 export interface Page<T> {
   readonly items: readonly T[]
   /** Opaque; null on the last page. */

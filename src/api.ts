@@ -8,6 +8,9 @@ import type {
   AuthenticationRequirements,
   Client,
   EventFilter,
+  HeaderReader,
+  HttpRequest,
+  HttpResponse,
   ImportedUser,
   ImportOptions,
   ImportReport,
@@ -45,10 +48,12 @@ export interface Gatebook {
 
   /** The whole HTTP API: claims `/auth` and `/.well-known` (and what is switched on), answers 404 elsewhere. */
   fetch(request: Request, connection?: { readonly remoteAddress?: string | undefined }): Promise<Response>
+  /** The same without objects of the Fetch standard, for adapters. */
+  exchange(request: HttpRequest, connection?: { readonly remoteAddress?: string | undefined }): Promise<HttpResponse>
   /** Whether `fetch` would answer this path. */
   handles(path: string): boolean
   /** Address with its provenance, user agent and request id of a request, for `attempts.begin` and the rest. */
-  contextOf(headers: Headers, connection?: { readonly remoteAddress?: string | undefined }): RequestContext
+  contextOf(headers: HeaderReader, connection?: { readonly remoteAddress?: string | undefined }): RequestContext
 
   /**
    * The verified caller of a request, whatever framework it came through; no database read. The token is the one in

@@ -32,6 +32,7 @@ import { createAuthenticator } from './http/authenticate.ts'
 import { type ContextReader, createContextReader } from './http/context.ts'
 import { createCookies } from './http/cookie.ts'
 import { createCors } from './http/cors.ts'
+import { toFetchResponse } from './http/exchange.ts'
 import type { HttpHandler } from './http/handler.ts'
 import { claimsPath } from './http/paths.ts'
 import { createEventLog } from './log/append.ts'
@@ -198,18 +199,20 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
   let handler: HttpHandler | undefined
 
   const guarding = createApiGuard()
+  const exchange: HttpHandler = async (request, connection) => {
+    // Routing and validation are loaded with the first request: many a command, and many an application, has none.
+    handler ??= (await import('./http/handler.ts')).createHttpHandler({
+      gate,
+      settings,
+      isClosed: () => guarding.closing.aborted,
+    })
+    return handler(request, connection)
+  }
   guarding.closing.addEventListener('abort', () => revocations.close(), { once: true })
   const gate: Gatebook = guarding.guard({
     issuer: settings.issuer,
-    async fetch(request, connection) {
-      // Routing and validation are loaded with the first request: many a command, and many an application, has none.
-      handler ??= (await import('./http/handler.ts')).createHttpHandler({
-        gate,
-        settings,
-        isClosed: () => guarding.closing.aborted,
-      })
-      return handler(request, connection)
-    },
+    fetch: async (request, connection) => toFetchResponse(await exchange(request, connection)),
+    exchange,
     handles: (path) => claimsPath(settings, path),
     contextOf,
     authenticate,

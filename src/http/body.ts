@@ -1,12 +1,13 @@
 import { GatebookError } from '../errors.ts'
 import { decodeUtf8 } from '../util/bytes.ts'
 import { parseStrictJson } from '../util/strict-json.ts'
+import type { HeaderReader, HttpRequest } from './exchange.ts'
 
 /**
  * The JSON object in the body of a request; undefined when there is no body. At most `limit` bytes are read, whatever the
  * headers say. Throws ERR_MEDIA_TYPE, ERR_BODY_TOO_LARGE, ERR_BODY_MALFORMED, or ERR_BODY_INVALID for JSON that is no object.
  */
-export async function readJsonBody(request: Request, limit: number): Promise<Record<string, unknown> | undefined> {
+export async function readJsonBody(request: HttpRequest, limit: number): Promise<Record<string, unknown> | undefined> {
   checkLength(request.headers, limit)
   if (request.headers.has('content-type')) checkMediaType(request.headers, JSON_TYPE)
   const bytes = await readBytes(request, limit)
@@ -27,7 +28,7 @@ export async function readJsonBody(request: Request, limit: number): Promise<Rec
  * The members of a form (RFC 6749 appendix B), each of them once (§3.1). At most `limit` bytes are read. Throws ERR_MEDIA_TYPE,
  * ERR_BODY_TOO_LARGE, ERR_BODY_MALFORMED, ERR_BODY_INVALID.
  */
-export async function readFormBody(request: Request, limit: number): Promise<Record<string, string>> {
+export async function readFormBody(request: HttpRequest, limit: number): Promise<Record<string, string>> {
   checkLength(request.headers, limit)
   checkMediaType(request.headers, FORM_TYPE)
   const bytes = await readBytes(request, limit)
@@ -48,13 +49,13 @@ export async function readFormBody(request: Request, limit: number): Promise<Rec
 const JSON_TYPE = 'application/json'
 const FORM_TYPE = 'application/x-www-form-urlencoded'
 
-function checkLength(headers: Headers, limit: number): void {
+function checkLength(headers: HeaderReader, limit: number): void {
   const declared = headers.get('content-length')
   if (declared !== null && Number(declared) > limit)
     throw new GatebookError('ERR_BODY_TOO_LARGE', { members: { limit } })
 }
 
-function checkMediaType(headers: Headers, wanted: string): void {
+function checkMediaType(headers: HeaderReader, wanted: string): void {
   const [type = '', ...parameters] = (headers.get('content-type') ?? '').split(';')
   const right = type.trim().toLowerCase() === wanted
   const utf8 = parameters.every((parameter) => !/^\s*charset\s*=(?!\s*"?utf-8"?\s*$)/i.test(parameter))
@@ -62,12 +63,16 @@ function checkMediaType(headers: Headers, wanted: string): void {
   if (!right || !utf8 || !plain) throw new GatebookError('ERR_MEDIA_TYPE')
 }
 
-async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
-  if (request.body === null) return new Uint8Array(0)
+async function readBytes({ body }: HttpRequest, limit: number): Promise<Uint8Array> {
+  if (body === null) return new Uint8Array(0)
+  if (body instanceof Uint8Array) {
+    if (body.length > limit) throw new GatebookError('ERR_BODY_TOO_LARGE', { members: { limit } })
+    return body
+  }
   const chunks: Uint8Array[] = []
   let size = 0
   try {
-    const reader = request.body.getReader()
+    const reader = body.getReader()
     while (size <= limit) {
       const part = await reader.read()
       if (part.done) return Buffer.concat(chunks)

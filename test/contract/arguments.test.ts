@@ -113,6 +113,7 @@ const ID = 'usr_01m8bzjdxxm4aj5wey65bkyydt'
 /** Every member of every object that a method takes, as `api.ts` has it: written out, so that a check that is missing shows. */
 const WHOLE: Readonly<Record<string, readonly unknown[]>> = {
   fetch: [new Request('http://localhost/'), { remoteAddress: '::1' }],
+  exchange: [new Request('http://localhost/'), { remoteAddress: '::1' }],
   contextOf: [new Headers(), { remoteAddress: '::1' }],
   authenticate: [new Request('http://localhost/'), { role: 'x', maxAgeSeconds: 1, optional: true }, CONTEXT],
   register: [{ ...CREDENTIALS, invitation: 'x' }, CONTEXT],
