@@ -14,7 +14,9 @@ export function sendResponse(
   // Beside those that the application has set.
   for (const cookie of setCookies) outgoing.appendHeader('Set-Cookie', cookie)
   if (!request.complete) drainAfter(request, outgoing)
-  outgoing.writeHead(status, headers)
+  // One by one: what `writeHead` is given cannot be read again, and an answer without a body would be chunked.
+  outgoing.statusCode = status
+  for (const [name, value] of Object.entries(headers)) outgoing.setHeader(name, value)
   if (body === null) outgoing.end()
   else outgoing.end(body)
 }
