@@ -9,10 +9,11 @@ import {
   toNodeHandler,
   type UserHandler,
 } from '../../src/adapters/node.ts'
+import { sendResponse } from '../../src/adapters/respond.ts'
 import type { AccessClaims, Gatebook } from '../../src/api.ts'
 import { openGate, PASSWORD, register } from '../http/caller.ts'
 import { adapterContract, type StartApplication, unlucky } from './adapters.contract.ts'
-import { callerOf, JSON_LIMIT, ordersOf } from './applications.ts'
+import { callerOf, JSON_LIMIT, OWN_COOKIE, ordersOf } from './applications.ts'
 import { closing, type Listening, listen, readBody } from './listener.ts'
 
 const start: StartApplication = async (gate, { bodyParser }) => {
@@ -54,13 +55,15 @@ const start: StartApplication = async (gate, { bodyParser }) => {
       }
       return next(request, response)
     }
-  return listen(
-    {
-      none: toNodeHandler(gate, application),
-      before: parsing(toNodeHandler(gate, application)),
-      after: toNodeHandler(gate, parsing(application)),
-    }[bodyParser],
-  )
+  const mounted = {
+    none: toNodeHandler(gate, application),
+    before: parsing(toNodeHandler(gate, application)),
+    after: toNodeHandler(gate, parsing(application)),
+  }[bodyParser]
+  return listen((request, response) => {
+    response.setHeader('Set-Cookie', OWN_COOKIE)
+    mounted(request, response)
+  })
 }
 
 adapterContract('node:http', start, { answersFailures: true, handlersMayNotThrow: true })
@@ -175,4 +178,19 @@ test('the context of a request is the same however often it is asked for', async
     requestId: expect.stringMatching(/^req_/),
   })
   expect(second).toEqual(first)
+})
+
+test('an answer without a body says so, and its headers can be read when it is out', async () => {
+  let requestId: unknown
+  const bare = await listen((request, response) => {
+    response.once('finish', () => {
+      requestId = response.getHeader('x-request-id')
+    })
+    sendResponse(request, response, { status: 202, headers: { 'X-Request-Id': 'r-1' }, setCookies: [], body: null })
+  })
+  const answer = await bare.raw(closing('GET /'))
+  await bare.close()
+  expect(answer).toMatch(/^HTTP\/1\.1 202 [\s\S]*\r\nContent-Length: 0\r\n\r\n$/)
+  expect(answer).not.toMatch(/transfer-encoding/i)
+  expect(requestId).toBe('r-1')
 })
