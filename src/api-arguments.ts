@@ -64,6 +64,7 @@ const CONTEXT_MEMBERS = {
   requestId: optional(text),
   traceId: optional(text),
   deviceToken: optional(text),
+  accessTokenMaxBytes: optional(number),
   language: optional(text),
   actor: optional(shape({ kind: oneOf('user', 'admin', 'system', 'application', 'anonymous'), id: optional(text) })),
 }
@@ -101,6 +102,13 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
   fetch: {
     takes: [
       ['request', shape({ headers, url: text, method: text })],
+      ['connection', connection],
+    ],
+    always: true,
+  },
+  exchange: {
+    takes: [
+      ['request', shape({ headers, url: anything, method: text })],
       ['connection', connection],
     ],
     always: true,
@@ -289,6 +297,12 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
   },
   'sessions.find': { takes: [['sessionId', text]] },
   'sessions.list': { takes: [['userId', userId]] },
+  'sessions.listEnded': {
+    takes: [
+      ['userId', userId],
+      ['options', page],
+    ],
+  },
   'sessions.end': {
     takes: [
       ['sessionId', text],
@@ -304,12 +318,42 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
     ],
   },
   'tokens.verify': { takes: [['accessToken', text]], untracked: true },
+  'tokens.introspect': { takes: [['token', text]] },
+  'tokens.revoke': {
+    takes: [
+      ['token', text],
+      ['context', context],
+    ],
+  },
   'tokens.jwks': { takes: [], atOnce: true },
   'keys.list': { takes: [] },
   'keys.rotate': { takes: [['context', context]] },
   'keys.revoke': {
     takes: [
       ['keyId', text],
+      ['context', context],
+    ],
+  },
+  'revocations.read': {
+    takes: [['options', optional(shape({ after: optional(text), waitSeconds: optional(number) }))]],
+  },
+  'revocations.status': { takes: [], atOnce: true },
+  'clients.create': {
+    takes: [
+      ['input', shape({ name: text })],
+      ['context', context],
+    ],
+  },
+  'clients.list': { takes: [['options', page]] },
+  'clients.revoke': {
+    takes: [
+      ['clientId', text],
+      ['context', context],
+    ],
+  },
+  'clients.authenticate': {
+    takes: [
+      ['credentials', shape({ id: text, secret: text })],
       ['context', context],
     ],
   },

@@ -1,267 +1,43 @@
 /** The public types of the library, written by hand. The wiring is in `gatebook.ts`. */
-import type { ErrorCode } from './errors.ts'
-import type { LoginFailureReason, Outcome, SessionEndReason } from './event/catalogue.ts'
-import type { Actor, AddressSource, EventData, LogEvent } from './event/event.ts'
+import type {
+  AccessClaims,
+  AppendOptions,
+  Attempt,
+  AttemptInput,
+  AuthenticatedRequest,
+  AuthenticationRequirements,
+  Client,
+  EventFilter,
+  HeaderReader,
+  HttpRequest,
+  HttpResponse,
+  ImportedUser,
+  ImportOptions,
+  ImportReport,
+  Introspection,
+  Invitation,
+  InvitationInput,
+  IssuedToken,
+  LogoutScope,
+  NewApplicationEvent,
+  NewClient,
+  NewInvitation,
+  Page,
+  PageOptions,
+  RequestContext,
+  RevocationPage,
+  RevocationStatus,
+  Session,
+  SessionGrant,
+  SessionTokens,
+  SigningKey,
+  User,
+  UserId,
+} from './api-objects.ts'
+import type { SessionEndReason } from './event/catalogue.ts'
+import type { LogEvent } from './event/event.ts'
 
-/** A user id: `usr_…` for users that Gatebook keeps, the application's own value otherwise (a number as decimal text). */
-export type UserId = string
-
-/** What is known about the request that causes something. All of it ends up in the event, capped. */
-export interface RequestContext {
-  /** Address of the client, as the application or an adapter determined it. */
-  readonly ip?: string
-  /** Default: `application` when `ip` is given. */
-  readonly ipSource?: AddressSource
-  readonly userAgent?: string
-  readonly requestId?: string
-  readonly traceId?: string
-  /** What an earlier log-in on this device returned as `device_token`. */
-  readonly deviceToken?: string
-  /** What the caller reads, as `Accept-Language` says it; for mails only, and nowhere stored. */
-  readonly language?: string
-  /** Who does it, where that is not the subject: an admin, a job. */
-  readonly actor?: Actor
-}
-
-/** What a log-in or a refresh returns. Over HTTP the members are snake_case. */
-export interface SessionTokens {
-  readonly accessToken: string
-  readonly tokenType: 'Bearer'
-  /** Seconds that the access token lives. */
-  readonly expiresIn: number
-  readonly refreshToken: string
-  /** Seconds until the refresh token expires if it is not used. */
-  readonly refreshExpiresIn: number
-  readonly sessionId: string
-  readonly userId: UserId
-  /** Present it at the next log-in (`deviceToken`): what others do to the account then does not lock this device out. */
-  readonly deviceToken: string
-}
-
-/** The verified content of an access token. */
-export interface AccessClaims {
-  readonly userId: UserId
-  readonly sessionId: string
-  readonly roles: readonly string[]
-  /** The application's own claims. */
-  readonly claims: Readonly<Record<string, unknown>>
-  readonly tokenId: string
-  readonly clientId: string
-  /** Epoch milliseconds, like all instants here. */
-  readonly authenticatedAt: number
-  readonly issuedAt: number
-  readonly expiresAt: number
-}
-
-/** What of a request decides who its caller is; a `Request` will do. */
-export interface AuthenticatedRequest {
-  readonly headers: Pick<Headers, 'get'>
-  readonly method: string
-}
-
-/** What a request has to show beside a valid access token. */
-export interface AuthenticationRequirements {
-  /** A role that the access token must carry. */
-  readonly role?: string
-  /** Seconds that may have passed since the user last showed a credential (`auth_time`). */
-  readonly maxAgeSeconds?: number
-}
-
-export interface AttemptInput {
-  /** What the user typed. */
-  readonly identifier: string
-  /** The application's user that the identifier belongs to, if it belongs to one. */
-  readonly userId?: UserId | number
-}
-
-export interface SessionGrant {
-  /** Roles of this session, beside those granted in Gatebook. */
-  readonly roles?: readonly string[]
-  /** Own claims for the access tokens of this session: a JSON object of at most 2 KiB. */
-  readonly claims?: Readonly<Record<string, unknown>>
-  /** How the user authenticated; default `password`. */
-  readonly method?: string
-}
-
-/** One log-in attempt, counted as a failure until it succeeds. Settle it with exactly one of the two. */
-export interface Attempt {
-  /** Leaves `login.failed` with this reason. Throws ERR_ATTEMPT_SETTLED the second time. */
-  fail(reason: Exclude<LoginFailureReason, 'throttled'>): Promise<void>
-  /** Starts the session and leaves `login.succeeded`. Throws ERR_LOGIN_REFUSED for a disabled user (and leaves that). */
-  succeed(userId: UserId | number, grant?: SessionGrant): Promise<SessionTokens>
-}
-
-export interface Session {
-  readonly id: string
-  readonly userId: UserId
-  /** Epoch milliseconds, like all instants here. */
-  readonly createdAt: number
-  readonly lastUsedAt: number
-  /** When it ends if it is not refreshed before. */
-  readonly expiresAt: number
-  readonly endedAt: number | null
-  readonly endReason: SessionEndReason | null
-  readonly ip: string | null
-  readonly userAgent: string | null
-  readonly deviceId: string | null
-  readonly method: string
-}
-
-export interface User {
-  readonly id: UserId
-  /** As it was typed at registration; null for the application's own users. */
-  readonly identifier: string | null
-  readonly createdAt: number
-  /** Since when it is known that the identifier reaches this user; null while nobody has shown that. */
-  readonly confirmedAt: number | null
-  readonly disabledAt: number | null
-  readonly roles: readonly string[]
-}
-
-/** A key that signs access tokens, as its state is now; the private half is never shown. */
-export interface SigningKey {
-  readonly id: string
-  readonly algorithm: string
-  /**
-   * `pending`: published, signs nothing yet. `active`: signs. `retiring`: signs no more, verifies what it has signed.
-   * `retired`, `revoked`: verifies nothing, after its time or before.
-   */
-  readonly state: 'pending' | 'active' | 'retiring' | 'retired' | 'revoked'
-  readonly createdAt: number
-  /** From when on it signs: as soon as everybody who keeps the JWKS has it. */
-  readonly activatesAt: number
-  readonly activatedAt: number | null
-  /** When nothing that it has signed can be valid any more. */
-  readonly retiresAt: number | null
-  readonly endedAt: number | null
-}
-
-/** A user of another system. */
-export interface ImportedUser {
-  readonly identifier: string
-  /** As it stands there; `docs/import.md` lists the kinds. */
-  readonly passwordHash: string
-  readonly roles?: readonly string[]
-  /** Epoch milliseconds; default now. */
-  readonly createdAt?: number
-  readonly disabled?: boolean
-  /** The other system has confirmed that mail to the identifier reaches the user. */
-  readonly confirmed?: boolean
-}
-
-export interface ImportRefusal {
-  /** From 1, in the order in which the rows came. */
-  readonly row: number
-  readonly code: ErrorCode
-  /** Never the row itself: it may hold a hash. */
-  readonly detail: string
-}
-
-export interface ImportCounts {
-  readonly imported: number
-  /** Made by an earlier run. */
-  readonly present: number
-  readonly refused: number
-  /** Of the imported ones: with a hash that is fast to guess at, until they log in. */
-  readonly weak: number
-  /** Of the imported ones, by the kind of their hash. */
-  readonly formats: Readonly<Record<string, number>>
-}
-
-export interface ImportReport extends ImportCounts {
-  readonly dryRun: boolean
-}
-
-export interface ImportOptions {
-  /** Checks every row and looks for those that are there; writes nothing. */
-  readonly dryRun?: boolean
-  readonly onRefused?: (refusal: ImportRefusal) => void
-  /** After each batch. */
-  readonly onProgress?: (counts: ImportCounts) => void
-}
-
-/** A secret that is good once. It is shown here and stored nowhere. */
-export interface IssuedToken {
-  readonly token: string
-  /** Epoch milliseconds. */
-  readonly expiresAt: number
-}
-
-export interface InvitationInput {
-  /** The only one who may register with it; anybody who holds it when absent. */
-  readonly identifier?: string
-  /** What the new user is granted. */
-  readonly roles?: readonly string[]
-  /** 60 to 7,776,000; default `invitationSeconds`. */
-  readonly expiresInSeconds?: number
-  /** Sends it to `identifier` through `sendInvitation`. Default false: whoever asked hands it over. */
-  readonly send?: boolean
-}
-
-export interface Invitation {
-  readonly id: string
-  readonly identifier: string | null
-  readonly roles: readonly string[]
-  /** A user id, or the name of a program. */
-  readonly createdBy: string
-  readonly createdAt: number
-  readonly expiresAt: number
-  readonly state: 'open' | 'used' | 'revoked' | 'expired'
-  /** The user who registered with it. */
-  readonly usedBy: UserId | null
-}
-
-export interface NewInvitation extends Invitation, IssuedToken {}
-
-export interface Page<T> {
-  readonly items: readonly T[]
-  /** Opaque; null on the last page. */
-  readonly next: string | null
-}
-
-export interface PageOptions {
-  /** 1 to 500, default 50. */
-  readonly limit?: number
-  readonly cursor?: string
-}
-
-/** All filters must hold. Each one is answered from an index. */
-export interface EventFilter {
-  /** Exact type, or a prefix that ends in a dot followed by `*`, e.g. `session.*`. */
-  readonly type?: string
-  readonly outcome?: Outcome
-  readonly reason?: string
-  readonly user?: UserId
-  /** As typed; found by its keyed digest, in clear or not. */
-  readonly identifier?: string
-  /** Address or CIDR. */
-  readonly ip?: string
-  readonly session?: string
-  readonly request?: string
-  readonly device?: string
-  /** Epoch milliseconds, inclusive. */
-  readonly from?: number
-  /** Epoch milliseconds, exclusive. */
-  readonly to?: number
-}
-
-export interface NewApplicationEvent {
-  readonly type: `app.${string}`
-  /** Default `success`. */
-  readonly outcome?: Outcome
-  readonly userId?: UserId | number
-  readonly sessionId?: string
-  /** At most 4 KiB. Never personal data: it stands in the leaf in clear and cannot be erased. */
-  readonly data?: EventData
-}
-
-export interface AppendOptions extends RequestContext {
-  /**
-   * A `pg` client, a `mysql2` connection (callback or promise form), a `node:sqlite` or better-sqlite3 handle that is in a
-   * transaction, or a Kysely transaction; on the database that Gatebook runs on. Never a pool.
-   */
-  readonly tx?: object
-}
+export type * from './api-objects.ts'
 
 /**
  * Everything that Gatebook does, over one database. Made by `createGatebook`. Every method throws ERR_ARGUMENT_INVALID for a
@@ -272,15 +48,18 @@ export interface Gatebook {
 
   /** The whole HTTP API: claims `/auth` and `/.well-known` (and what is switched on), answers 404 elsewhere. */
   fetch(request: Request, connection?: { readonly remoteAddress?: string | undefined }): Promise<Response>
+  /** The same without objects of the Fetch standard, for adapters. */
+  exchange(request: HttpRequest, connection?: { readonly remoteAddress?: string | undefined }): Promise<HttpResponse>
   /** Whether `fetch` would answer this path. */
   handles(path: string): boolean
   /** Address with its provenance, user agent and request id of a request, for `attempts.begin` and the rest. */
-  contextOf(headers: Headers, connection?: { readonly remoteAddress?: string | undefined }): RequestContext
+  contextOf(headers: HeaderReader, connection?: { readonly remoteAddress?: string | undefined }): RequestContext
 
   /**
-   * The verified caller of a request, whatever framework it came through; no database read. A refusal is counted
+   * The verified caller of a request, whatever framework it came through; no database read. The token is the one in
+   * `Authorization` or, where the option `cookies` is on and there is no such header, in the cookie. A refusal is counted
    * (`token.refused`), and only then is `context` looked at. Throws ERR_TOKEN_MISSING, what `tokens.verify` throws,
-   * ERR_FRESH_REQUIRED, ERR_FORBIDDEN.
+   * ERR_CSRF, ERR_FRESH_REQUIRED, ERR_FORBIDDEN.
    *
    * With `optional: true`, null where no token was presented; one that is bad is refused all the same.
    */
@@ -308,7 +87,7 @@ export interface Gatebook {
     input: { readonly identifier: string; readonly password: string },
     context?: RequestContext,
   ): Promise<SessionTokens>
-  /** Throws ERR_REFRESH_…. */
+  /** Throws ERR_REFRESH_…; where that is because the session is over, `members.end_reason` says why it is. */
   refresh(refreshToken: string, context?: RequestContext): Promise<SessionTokens>
   /** Idempotent; also with an expired token or an ended session. Throws ERR_TOKEN_INVALID for what was never a token. */
   logout(
@@ -411,6 +190,8 @@ export interface Gatebook {
     find(sessionId: string): Promise<Session | null>
     /** Live ones, newest first; at most `sessionsPerUser`. */
     list(userId: UserId | number): Promise<readonly Session[]>
+    /** Those that have ended, the last one first. Throws ERR_QUERY_INVALID, ERR_CURSOR_INVALID. */
+    listEnded(userId: UserId | number, options?: PageOptions): Promise<Page<Session>>
     /** False when it had ended already or never existed: then nothing happens and no event is left. */
     end(sessionId: string, reason: SessionEndReason, context?: RequestContext): Promise<boolean>
     /** Number of sessions that were ended. */
@@ -423,6 +204,16 @@ export interface Gatebook {
      * ERR_TOKEN_EXPIRED, ERR_TOKEN_REVOKED, ERR_TOKEN_STALE.
      */
     verify(accessToken: string): Promise<AccessClaims>
+    /**
+     * What the database says of an access token or a refresh token at this moment, for whoever does not verify by himself
+     * (RFC 7662). Never throws for a bad token, and never says why it is none.
+     */
+    introspect(token: string): Promise<Introspection>
+    /**
+     * Ends the session of an access token or a refresh token, also of an expired one (RFC 7009). False when there was
+     * nothing to end.
+     */
+    revoke(token: string, context?: RequestContext): Promise<boolean>
     /** RFC 7517. Public keys only. */
     jwks(): { readonly keys: readonly Readonly<Record<string, unknown>>[] }
   }
@@ -441,6 +232,31 @@ export interface Gatebook {
      * ERR_KEY_NOT_FOUND.
      */
     revoke(keyId: string, context?: RequestContext): Promise<boolean>
+  }
+
+  /** The sessions whose access tokens are refused before they expire: what verifiers elsewhere have to know. */
+  readonly revocations: {
+    /**
+     * What is new since `after` (the `next` of the page before; without it, everything that still matters), oldest first.
+     * Waits up to `waitSeconds` (0 to 30) for something new. What was committed late is never left out; an entry may come
+     * twice. Throws ERR_CURSOR_INVALID.
+     */
+    read(options?: { readonly after?: string; readonly waitSeconds?: number }): Promise<RevocationPage>
+    status(): RevocationStatus
+  }
+
+  readonly clients: {
+    /** Throws ERR_CLIENT_NAME_INVALID. */
+    create(input: { readonly name: string }, context?: RequestContext): Promise<NewClient>
+    /** Newest first, the revoked ones too. */
+    list(options?: PageOptions): Promise<Page<Client>>
+    /** From now on its secret is good for nothing. False when it was before. Throws ERR_CLIENT_NOT_FOUND. */
+    revoke(clientId: string, context?: RequestContext): Promise<boolean>
+    /** Throws ERR_CLIENT_INVALID, whatever is wrong. */
+    authenticate(
+      credentials: { readonly id: string; readonly secret: string },
+      context?: RequestContext,
+    ): Promise<Client>
   }
 
   readonly log: {
@@ -477,5 +293,3 @@ export interface Gatebook {
    */
   close(): Promise<void>
 }
-
-export type LogoutScope = 'current' | 'others' | 'all'

@@ -43,8 +43,11 @@ export type ErrorCode =
   | 'ERR_TOKEN_EXPIRED'
   | 'ERR_TOKEN_REVOKED'
   | 'ERR_TOKEN_STALE'
+  | 'ERR_REVOCATIONS_UNAVAILABLE'
   | 'ERR_FRESH_REQUIRED'
   | 'ERR_FORBIDDEN'
+  | 'ERR_CSRF'
+  | 'ERR_COOKIES_OFF'
   | 'ERR_REFRESH_INVALID'
   | 'ERR_REFRESH_EXPIRED'
   | 'ERR_REFRESH_ENDED'
@@ -62,6 +65,9 @@ export type ErrorCode =
   | 'ERR_REQUEST_TIMEOUT'
   | 'ERR_HEADERS_TOO_LARGE'
   | 'ERR_KEY_INVALID'
+  | 'ERR_CLIENT_NAME_INVALID'
+  | 'ERR_CLIENT_NOT_FOUND'
+  | 'ERR_CLIENT_INVALID'
   | 'ERR_KEY_NOT_FOUND'
   | 'ERR_KEY_SHARED'
   | 'ERR_KEYS_UNAVAILABLE'
@@ -151,8 +157,18 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ERR_TOKEN_EXPIRED: { status: 401, message: 'The access token has expired.' },
   ERR_TOKEN_REVOKED: { status: 401, message: 'The session of this access token has ended.' },
   ERR_TOKEN_STALE: { status: 401, message: 'The rights in this access token have changed. Refresh it.' },
+  ERR_REVOCATIONS_UNAVAILABLE: {
+    status: 503,
+    message: 'Whether the session has ended cannot be told at the moment. Try again.',
+  },
   ERR_FRESH_REQUIRED: { status: 401, message: 'This needs a log-in that is more recent. Log in again.' },
   ERR_FORBIDDEN: { status: 403, message: 'This needs a role that the access token does not carry.' },
+  ERR_CSRF: { status: 403, message: 'A page of another origin must not ask for this with the cookies of its visitor.' },
+  ERR_COOKIES_OFF: {
+    status: 400,
+    message:
+      'Tokens in cookies are not switched on: set the option cookies (GATEBOOK_COOKIES) to lax or strict, or leave out the member cookies.',
+  },
   ERR_REFRESH_INVALID: { status: 401, message: 'The refresh token is not valid.' },
   ERR_REFRESH_EXPIRED: { status: 401, message: 'The session has expired. Log in again.' },
   ERR_REFRESH_ENDED: { status: 401, message: 'The session has ended. Log in again.' },
@@ -169,6 +185,9 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ERR_REQUEST_MALFORMED: { status: 400, message: 'This is not a valid HTTP request.' },
   ERR_REQUEST_TIMEOUT: { status: 408, message: 'The request did not arrive in time.' },
   ERR_HEADERS_TOO_LARGE: { status: 431, message: 'The headers of the request are too large.' },
+  ERR_CLIENT_NAME_INVALID: { status: 422, message: 'The name of a client is a line of 1 to 100 characters.' },
+  ERR_CLIENT_NOT_FOUND: { status: 404, message: 'There is no such client.' },
+  ERR_CLIENT_INVALID: { status: 401, message: 'The client id or its secret is not valid.' },
   ERR_KEY_NOT_FOUND: { status: 404, message: 'There is no such signing key.' },
   ERR_KEY_SHARED: {
     status: 409,

@@ -7,26 +7,32 @@ import { appendApplicationEvent } from './flow/append-event.ts'
 import { beginAttempt } from './flow/attempt.ts'
 import { changePassword, setPassword } from './flow/change-password.ts'
 import { grantRole, revokeRole } from './flow/change-role.ts'
+import { authenticateClient, createClient, listClients, revokeClient } from './flow/client.ts'
 import { confirmRegistration, requestRegistration } from './flow/confirm-registration.ts'
 import { createUser } from './flow/create-user.ts'
 import { disableUser, enableUser } from './flow/disable-user.ts'
 import { endAllSessions, endSession } from './flow/end-session.ts'
 import { importUsers } from './flow/import-users.ts'
+import { introspect } from './flow/introspect.ts'
 import { createInvitation, listInvitations, revokeInvitation } from './flow/invite.ts'
 import { login } from './flow/login.ts'
 import { logout } from './flow/logout.ts'
 import type { FlowParts } from './flow/parts.ts'
 import { readLog } from './flow/read-log.ts'
+import { readRevocations } from './flow/read-revocations.ts'
 import { refresh } from './flow/refresh.ts'
 import { register } from './flow/register.ts'
 import { completePasswordReset, issuePasswordReset, requestPasswordReset } from './flow/reset-password.ts'
+import { revokeToken } from './flow/revoke-token.ts'
 import { advanceKeys, listKeys, openKeys, revokeKey, rotateKey } from './flow/rotate-key.ts'
 import { startApplicationSession } from './flow/start-application-session.ts'
 import { unlock } from './flow/unlock.ts'
 import { createApiGuard } from './guard-api.ts'
 import { createAuthenticator } from './http/authenticate.ts'
 import { type ContextReader, createContextReader } from './http/context.ts'
+import { createCookies } from './http/cookie.ts'
 import { createCors } from './http/cors.ts'
+import { toFetchResponse } from './http/exchange.ts'
 import type { HttpHandler } from './http/handler.ts'
 import { claimsPath } from './http/paths.ts'
 import { createEventLog } from './log/append.ts'
@@ -41,6 +47,7 @@ import { loadMasterSecret } from './secret/load-secret.ts'
 import { createSessionEnder } from './session/end-sessions.ts'
 import { expireSessions } from './session/expire-sessions.ts'
 import { createSessionReader } from './session/session-reader.ts'
+import { createAnnouncer } from './store/announcer.ts'
 import type { OpenDatabase } from './store/dialect.ts'
 import { listPending, migrateOpen } from './store/migrations/migrate.ts'
 import { ensureDatabaseId } from './store/sql/database-id.ts'
@@ -52,7 +59,9 @@ import { createDeviceTokens } from './token/device.ts'
 import { KEY_RELOAD_SECONDS } from './token/key-times.ts'
 import { forgetOneTimeTokens } from './token/one-time-row.ts'
 import { createRefreshTokens } from './token/refresh.ts'
+import { createRevocationFeed } from './token/revocation-feed.ts'
 import { createRevocationList } from './token/revocations.ts'
+import type { Revocation } from './token/revoked-sessions.ts'
 import { createKeyRing } from './token/signing-key.ts'
 import { createIdentifierKeys } from './user/identifier.ts'
 import { parseApplicationUserId, parseUserId } from './user/user-id.ts'
@@ -65,6 +74,7 @@ const FLUSH_MILLISECONDS = 1000
 const SETTLE_MILLISECONDS = 100
 /** A process that has left no event itself looks at the queue this much more rarely: for what a dead one has left there. */
 const IDLE_TICKS = 10
+const REVOCATIONS_CHANNEL = 'gatebook_revocation'
 
 /**
  * Opens the database, brings its tables up to date and returns the running Gatebook.
@@ -106,8 +116,16 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
   const keys = createKeyRing({ store, secret, settings })
   const keyParts = { store, log, secret, settings, keys }
   await (settings.attach ? keys.reload() : openKeys(keyParts))
-  const revocations = createRevocationList(store, clock)
+  const revocations = createRevocationList(store, clock, settings.accessTokenSeconds)
   await revocations.poll()
+  const feed = createRevocationFeed(store, revocations, clock)
+  const announcer = createAnnouncer(database.signals, REVOCATIONS_CHANNEL)
+  const noting = {
+    note(noted: readonly Revocation[]) {
+      revocations.note(noted)
+      announcer.announce()
+    },
+  }
 
   const throttle = createThrottle(store, secret, settings)
   const parts: FlowParts = {
@@ -120,7 +138,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
     accessTokens: createAccessTokens(keys, revocations, settings),
     refreshTokens: createRefreshTokens(secret),
     deviceTokens: createDeviceTokens(secret),
-    sessionEnder: createSessionEnder(log, revocations, settings),
+    sessionEnder: createSessionEnder(log, noting, settings),
     identifiers: createIdentifierKeys(secret),
     mails: createMailLine(settings.diagnostics),
   }
@@ -130,6 +148,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
     verify: parts.accessTokens.verify,
     refusals: tokenRefusals,
     clock,
+    cookies: createCookies(settings),
   })
   const sessions = createSessionReader(store, clock)
 
@@ -156,12 +175,14 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
       }
     })
   }
+  let stopListening: (() => Promise<void>) | undefined
   repeat('Appending counted refusals', FLUSH_MILLISECONDS, async () => {
     for (const each of counted) await each.flushPast()
   })
   repeat('Giving attempts back to addresses', SETTLE_MILLISECONDS, () => throttle.settle())
   if (!settings.attach) {
-    repeat('Reading the revocations', settings.revocationPollMilliseconds, () => revocations.poll())
+    const reading = repeat('Reading the revocations', settings.revocationPollMilliseconds, () => revocations.poll())
+    stopListening = database.signals?.listen?.(REVOCATIONS_CHANNEL, () => reading.poke())
     repeat('Looking after the signing keys', KEY_RELOAD_SECONDS * 1000, () => advanceKeys(keyParts))
     repeat('Housekeeping', HOUSEKEEPING_MILLISECONDS, async () => {
       const more = [
@@ -178,17 +199,20 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
   let handler: HttpHandler | undefined
 
   const guarding = createApiGuard()
+  const exchange: HttpHandler = async (request, connection) => {
+    // Routing and validation are loaded with the first request: many a command, and many an application, has none.
+    handler ??= (await import('./http/handler.ts')).createHttpHandler({
+      gate,
+      settings,
+      isClosed: () => guarding.closing.aborted,
+    })
+    return handler(request, connection)
+  }
+  guarding.closing.addEventListener('abort', () => revocations.close(), { once: true })
   const gate: Gatebook = guarding.guard({
     issuer: settings.issuer,
-    async fetch(request, connection) {
-      // Routing and validation are loaded with the first request: many a command, and many an application, has none.
-      handler ??= (await import('./http/handler.ts')).createHttpHandler({
-        gate,
-        settings,
-        isClosed: () => guarding.closing.aborted,
-      })
-      return handler(request, connection)
-    },
+    fetch: async (request, connection) => toFetchResponse(await exchange(request, connection)),
+    exchange,
     handles: (path) => claimsPath(settings, path),
     contextOf,
     authenticate,
@@ -241,13 +265,31 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
         startApplicationSession(parts, parseApplicationUserId(userId), grant, context),
       find: (sessionId) => sessions.find(sessionId),
       list: async (userId) => sessions.list(parseUserId(userId)),
+      listEnded: async (userId, page) => sessions.listEnded(parseUserId(userId), page),
       end: (sessionId, reason, context) => endSession(parts, sessionId, reason, context),
       endAll: async (userId, reason, context) => endAllSessions(parts, parseUserId(userId), reason, context),
     },
 
     tokens: {
       verify: (accessToken) => parts.accessTokens.verify(accessToken),
+      introspect: (token) => introspect(parts, token),
+      revoke: (token, context) => revokeToken(parts, token, context),
       jwks: () => keys.jwks(),
+    },
+
+    revocations: {
+      read: (options) => readRevocations(feed, options),
+      status: () => ({
+        entries: revocations.sessions.size,
+        staleSeconds: revocations.staleMilliseconds() / 1000,
+      }),
+    },
+
+    clients: {
+      create: (input, context) => createClient(parts, input, context),
+      list: (page) => listClients(parts, page),
+      revoke: (clientId, context) => revokeClient(parts, clientId, context),
+      authenticate: (credentials, context) => authenticateClient(parts, credentials, context),
     },
 
     keys: {
@@ -283,7 +325,9 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
     close() {
       closed ??= (async () => {
         await guarding.close()
+        await stopListening?.()
         await Promise.all(loops.map((loop) => loop.stop()))
+        await announcer.stop()
         await guarding.inside(() => parts.mails.close())
         guarding.end()
         for (const each of counted) await each.flush().catch(() => undefined)

@@ -237,6 +237,15 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     scope: 'library',
     about: 'Life of an access token.',
   },
+  accessTokenJitterPercent: {
+    env: 'GATEBOOK_ACCESS_TOKEN_JITTER_PERCENT',
+    kind: 'integer',
+    default: 5,
+    range: [0, 20],
+    scope: 'library',
+    about:
+      'Each access token lives shorter by a random share of up to so many percent, so that tabs and devices do not all refresh at the same instant; `expires_in` tells the true life.',
+  },
   accessTokenMaxBytes: {
     env: 'GATEBOOK_ACCESS_TOKEN_MAX_BYTES',
     kind: 'integer',
@@ -308,6 +317,25 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     range: [50, 2000],
     scope: 'library',
     about: 'How often a process looks for sessions that others have ended.',
+  },
+  revocationMaxStaleSeconds: {
+    env: 'GATEBOOK_REVOCATION_MAX_STALE_SECONDS',
+    kind: 'integer',
+    default: 60,
+    unit: 'seconds',
+    range: [5, 3600],
+    scope: 'library',
+    about:
+      'For how long a process may be unable to look for them. After that it does what `revocationFailMode` says until it can again.',
+  },
+  revocationFailMode: {
+    env: 'GATEBOOK_REVOCATION_FAIL_MODE',
+    kind: 'enum',
+    default: 'closed',
+    values: ['closed', 'open'],
+    scope: 'library',
+    about:
+      'What becomes of access tokens then: all are refused with 503 (`closed`), or the ones of sessions that others have ended meanwhile are good until they expire (`open`).',
   },
 
   passwordMinLength: {
@@ -438,6 +466,15 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     scope: 'library',
     about: 'Origins whose pages may call the API, separated by commas.',
   },
+  cookies: {
+    env: 'GATEBOOK_COOKIES',
+    kind: 'enum',
+    default: 'off',
+    values: ['off', 'lax', 'strict'],
+    scope: 'library',
+    about:
+      'Whether pages of the origin of `issuer` may have their tokens in cookies, and which `SameSite` these have; see [cookies](cookies.md).',
+  },
   bodyLimitBytes: {
     env: 'GATEBOOK_BODY_LIMIT_BYTES',
     kind: 'integer',
@@ -460,7 +497,16 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     kind: 'string',
     default: null,
     scope: 'library',
-    about: 'Prefix of `/healthz`, `/readyz` and `/openapi.json`; off while unset. The server has them at its root.',
+    about:
+      'Prefix of `/healthz`, `/readyz`, `/metrics` and `/openapi.json`; off while unset. The server has them at its root.',
+  },
+  oauthPath: {
+    env: 'GATEBOOK_OAUTH_PATH',
+    kind: 'string',
+    default: null,
+    scope: 'library',
+    about:
+      'Prefix of `/introspect` (RFC 7662) and `/revoke` (RFC 7009), e.g. `/oauth`; off while it is empty. The server has them under `/oauth`.',
   },
 
   userLogsView: {
@@ -524,6 +570,7 @@ export type OptionName =
   | 'signingAlgorithm'
   | 'hs256Secret'
   | 'accessTokenSeconds'
+  | 'accessTokenJitterPercent'
   | 'accessTokenMaxBytes'
   | 'keyRotationSeconds'
   | 'verifiedTokens'
@@ -532,6 +579,8 @@ export type OptionName =
   | 'refreshGraceSeconds'
   | 'sessionsPerUser'
   | 'revocationPollMilliseconds'
+  | 'revocationMaxStaleSeconds'
+  | 'revocationFailMode'
   | 'passwordMinLength'
   | 'passwordMaxLength'
   | 'argon2MemoryKib'
@@ -547,8 +596,10 @@ export type OptionName =
   | 'throttleAccountWindowSeconds'
   | 'trustedProxies'
   | 'corsOrigins'
+  | 'cookies'
   | 'bodyLimitBytes'
   | 'adminPath'
+  | 'oauthPath'
   | 'operationsPath'
   | 'userLogsView'
   | 'userLogEventsView'
@@ -593,6 +644,7 @@ export interface GatebookOptions {
   readonly signingAlgorithm?: 'ES256' | 'EdDSA' | 'RS256' | 'HS256'
   readonly hs256Secret?: string
   readonly accessTokenSeconds?: number
+  readonly accessTokenJitterPercent?: number
   readonly accessTokenMaxBytes?: number
   readonly keyRotationSeconds?: number
   readonly verifiedTokens?: number
@@ -601,6 +653,8 @@ export interface GatebookOptions {
   readonly refreshGraceSeconds?: number
   readonly sessionsPerUser?: number
   readonly revocationPollMilliseconds?: number
+  readonly revocationMaxStaleSeconds?: number
+  readonly revocationFailMode?: 'closed' | 'open'
   readonly passwordMinLength?: number
   readonly passwordMaxLength?: number
   readonly argon2MemoryKib?: number
@@ -616,8 +670,10 @@ export interface GatebookOptions {
   readonly throttleAccountWindowSeconds?: number
   readonly trustedProxies?: readonly string[] | number
   readonly corsOrigins?: readonly string[]
+  readonly cookies?: 'off' | 'lax' | 'strict'
   readonly bodyLimitBytes?: number
   readonly adminPath?: string
+  readonly oauthPath?: string
   readonly operationsPath?: string
   readonly userLogsView?: string
   readonly userLogEventsView?: string
@@ -652,7 +708,15 @@ export type Settings = Readonly<
   Required<
     Omit<
       GatebookOptions,
-      'secret' | 'hs256Secret' | 'adminPath' | 'operationsPath' | 'claims' | 'database' | 'trustedProxies' | Sender
+      | 'secret'
+      | 'hs256Secret'
+      | 'adminPath'
+      | 'operationsPath'
+      | 'oauthPath'
+      | 'claims'
+      | 'database'
+      | 'trustedProxies'
+      | Sender
     >
   >
 > & {
@@ -660,6 +724,7 @@ export type Settings = Readonly<
   readonly secret: string | null
   readonly hs256Secret: string | null
   readonly adminPath: string | null
+  readonly oauthPath: string | null
   readonly operationsPath: string | null
   readonly claims: NonNullable<GatebookOptions['claims']> | null
 } & { readonly [Name in Sender]: NonNullable<GatebookOptions[Name]> | null }
@@ -693,7 +758,7 @@ export function resolveOptions(options: GatebookOptions, clock: Clock, hashConcu
   if (resolved.issuer === null) throw invalid('issuer', 'it is required')
   resolved.audience ??= resolved.issuer
   resolved.hashConcurrency ??= hashConcurrency
-  for (const path of ['adminPath', 'operationsPath']) {
+  for (const path of ['adminPath', 'operationsPath', 'oauthPath']) {
     const value = resolved[path]
     if (typeof value === 'string' && !/^(\/[A-Za-z0-9_-]+)*$/.test(value)) {
       throw invalid(path, 'it must be a path such as /admin, without a slash at the end')

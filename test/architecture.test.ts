@@ -47,6 +47,7 @@ const RINGS: Record<string, number> = {
 const TOP_FILES: Record<string, { imports: number; importedFrom: number }> = {
   'errors.ts': { imports: -1, importedFrom: 0 },
   'api.ts': { imports: 1, importedFrom: 1 },
+  'api-objects.ts': { imports: 1, importedFrom: 1 },
   'options.ts': { imports: 1, importedFrom: 1 },
   'api-arguments.ts': { imports: 0, importedFrom: 2 },
   'guard-api.ts': { imports: 2, importedFrom: 2 },
@@ -102,10 +103,14 @@ function judge({ file, specifier, target, typeOnly, lazy }: SourceImport): strin
     if (file.startsWith('proof/') && !/^(proof|util)\//.test(target)) return 'proof/ imports only util/'
     if (/^(detect|export)\//.test(file) && target.startsWith('store/')) return 'is handed a reader, never the store'
     if (target.startsWith('testing/') && !file.startsWith('testing/')) return 'testing/ is for tests alone'
+    if (file.startsWith('client/') && !typeOnly && !target.startsWith('client/') && ringOf(target) > 0) {
+      return 'client/ runs in a browser'
+    }
     if (ringOf(target) > importing) return `ring ${importing} must not import ring ${ringOf(target)}`
     return null
   }
   const name = packageOf(specifier)
+  if (file.startsWith('client/')) return 'client/ runs in a browser, and brings nothing along'
   if (file.startsWith('testing/') && !/^node:(?!test)/.test(specifier)) return 'testing/ works with every test runner'
   if (DRIVERS.has(name)) {
     if (!file.startsWith('store/dialects/')) return 'database drivers belong to store/dialects/'
@@ -163,6 +168,11 @@ describe('imports', () => {
     ['testing/a.ts', "import { AssertionError } from 'node:assert'", null],
     ['testing/a.ts', "import { test } from 'node:test'", /works with every test runner/],
     ['testing/a.ts', "import { expect } from 'vitest'", /works with every test runner/],
+    ['client/a.ts', "import { a } from '../util/bytes.ts'", null],
+    ['client/a.ts', "import { a } from '../token/jwt.ts'", /runs in a browser/],
+    ['client/a.ts', "import type { ErrorCode } from '../errors.ts'", null],
+    ['client/a.ts', "import { readFile } from 'node:fs'", /brings nothing along/],
+    ['client/a.ts', "import { z } from 'zod'", /brings nothing along/],
     ['session/end.ts', "import { a } from '../../test/a.ts'", /leaves src/],
     ['session/end.ts', "type A = import('../cli/main.ts').A", /ring 1 must not import ring 3/],
   ])('of %s: %s', (file, text, wanted) => {

@@ -10,7 +10,7 @@ import { EVENT_TYPES } from '../src/event/catalogue.ts'
 import { OPTIONS } from '../src/options.ts'
 import { FINDINGS } from '../src/server/findings.ts'
 import { linkModules, ROOT, typeCheck } from './support/consumer.ts'
-import { matchesShown, parseBlocks, parseWalk } from './support/marked-blocks.ts'
+import { type MarkedBlock, matchesShown, parseBlocks, parseWalk } from './support/marked-blocks.ts'
 import { findFreePort } from './support/private-server.ts'
 
 /** Documentation that nobody runs is wrong within a month. Here it is run. */
@@ -70,6 +70,26 @@ describe('links', () => {
   })
 })
 
+/** Runs a block in a folder of its own below the project. */
+async function runBlock(project: string, { name, mode, text }: MarkedBlock): Promise<void> {
+  const home = join(project, `run-${name}`)
+  mkdirSync(home)
+  const { outputText } = ts.transpileModule(text, {
+    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 },
+  })
+  writeFileSync(join(home, 'snippet.mjs'), outputText)
+  const env = cleanEnvironment({ PORT: String(await findFreePort()) })
+  const child = spawn(process.execPath, ['snippet.mjs'], { cwd: home, env: env as NodeJS.ProcessEnv })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk))
+  const exited = new Promise<number | null>((resolve) => child.on('exit', resolve))
+  const patience = mode === 'run' ? 30_000 : 3000
+  const status = await Promise.race([exited, new Promise((resolve) => setTimeout(resolve, patience, 'running'))])
+  child.kill()
+  await exited
+  expect({ status, output }).toEqual({ status: mode === 'run' ? 0 : 'running', output })
+}
+
 describe('the code in the README', () => {
   const project = join(folder, 'snippets')
   const sources = snippets.map(({ name, language }) => `${name}.${/^(ts|typescript)$/.test(language) ? 'ts' : 'mjs'}`)
@@ -95,25 +115,8 @@ describe('the code in the README', () => {
   })
 
   const running = snippets.filter(({ name, mode }) => name !== '' && mode !== 'check')
-  for (const { name, mode, text } of running) {
-    test(`${name} ${mode === 'run' ? 'runs' : 'starts'}`, async () => {
-      const home = join(project, `run-${name}`)
-      mkdirSync(home)
-      const { outputText } = ts.transpileModule(text, {
-        compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 },
-      })
-      writeFileSync(join(home, 'snippet.mjs'), outputText)
-      const env = cleanEnvironment({ PORT: String(await findFreePort()) })
-      const child = spawn(process.execPath, ['snippet.mjs'], { cwd: home, env: env as NodeJS.ProcessEnv })
-      let output = ''
-      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk))
-      const exited = new Promise<number | null>((resolve) => child.on('exit', resolve))
-      const patience = mode === 'run' ? 30_000 : 3000
-      const status = await Promise.race([exited, new Promise((resolve) => setTimeout(resolve, patience, 'running'))])
-      child.kill()
-      await exited
-      expect({ status, output }).toEqual({ status: mode === 'run' ? 0 : 'running', output })
-    })
+  for (const block of running) {
+    test(`${block.name} ${block.mode === 'run' ? 'runs' : 'starts'}`, () => runBlock(project, block))
   }
 })
 
@@ -121,11 +124,12 @@ describe('the code in docs/', () => {
   const project = join(folder, 'pages')
   // What testing.md shows is run, in test/testing.
   const pages = readdirSync(join(ROOT, 'docs')).filter((file) => file.endsWith('.md') && file !== 'testing.md')
-  const files = pages.flatMap((page) =>
+  const typed = pages.flatMap((page) =>
     parseBlocks(readPage(`docs/${page}`) ?? '')
       .filter(({ language }) => /^(ts|typescript)$/.test(language))
-      .map(({ line, text }) => ({ file: placeOf(text) ?? `${page.replace(/\.md$/, '')}-${line}.ts`, text })),
+      .map((block) => ({ file: placeOf(block.text) ?? `${page.replace(/\.md$/, '')}-${block.line}.ts`, block })),
   )
+  const files = typed.map(({ file, block }) => ({ file, text: block.text }))
 
   /** Files of an application that belong together say in their first line where they stand. */
   function placeOf(text: string): string | null {
@@ -156,6 +160,10 @@ describe('the code in docs/', () => {
       expect(typeCheck({ folder: project, files: group.map(({ file }) => file), ...options })).toBe('')
     }
   })
+
+  for (const { block } of typed.filter(({ block }) => block.mode !== 'check')) {
+    test(`${block.name} ${block.mode === 'run' ? 'runs' : 'starts'}`, () => runBlock(project, block))
+  }
 })
 
 describe('the walk in the README', () => {

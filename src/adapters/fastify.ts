@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type {} from 'fastify'
-import type { AccessClaims, Gatebook, RequestContext } from '../api.ts'
+import type { AccessClaims, Gatebook, HttpResponse, RequestContext } from '../api.ts'
 import { admit, answerClaimed, contextOf } from './gate.ts'
 import { OPTIONAL, type Requirements, type RequireUserOptions, required } from './requirements.ts'
 import { drainAfter } from './respond.ts'
@@ -97,17 +97,19 @@ export function requestContext(gate: Gatebook, request: Pick<FastifyRequestLike,
 function guard(gate: Gatebook, requirements: Requirements): FastifyHook {
   return async (request, reply) => {
     const admitted = await admit(gate, request.raw, requirements)
-    if (admitted instanceof Response) return send(request, reply, admitted)
-    request.user = admitted
+    if ('refusal' in admitted) return send(request, reply, admitted.refusal)
+    request.user = admitted.user
     return undefined
   }
 }
 
 /** Through Fastify, so that its `onSend` hooks see the answer. A hook that returns the reply ends the request. */
-async function send(request: FastifyRequestLike, reply: FastifyReplyLike, response: Response): Promise<unknown> {
+function send(request: FastifyRequestLike, reply: FastifyReplyLike, response: HttpResponse): FastifyReplyLike {
   if (!request.raw.complete) drainAfter(request.raw, reply.raw)
   reply.code(response.status)
-  for (const [name, value] of response.headers) reply.header(name, value)
-  reply.send(response.body === null ? undefined : new Uint8Array(await response.arrayBuffer()))
+  for (const [name, value] of Object.entries(response.headers)) reply.header(name, value)
+  // Fastify adds each of them to those that are there.
+  for (const cookie of response.setCookies) reply.header('set-cookie', cookie)
+  reply.send(response.body ?? undefined)
   return reply
 }

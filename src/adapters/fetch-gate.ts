@@ -1,4 +1,5 @@
 import type { AccessClaims, Gatebook, RequestContext } from '../api.ts'
+import { toFetchResponse } from '../http/exchange.ts'
 import { toRefusal } from './refusal.ts'
 import type { Requirements } from './requirements.ts'
 
@@ -29,6 +30,6 @@ export async function admitRequest(
   try {
     return await gate.authenticate(request, requirements, context)
   } catch (error) {
-    return toRefusal(gate, error, { context, authorized: request.headers.has('authorization') })
+    return toFetchResponse(toRefusal(gate, error, { context, authorized: request.headers.has('authorization') }))
   }
 }

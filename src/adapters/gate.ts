@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AccessClaims, Gatebook, RequestContext } from '../api.ts'
+import type { AccessClaims, Gatebook, HttpResponse, RequestContext } from '../api.ts'
 import { toRefusal } from './refusal.ts'
-import { headerOf, headersOf, type NodeRequest, targetOf, toFetchRequest } from './request.ts'
+import { describeRequest, headerOf, type NodeRequest, readHeaders, targetOf } from './request.ts'
 import type { Requirements } from './requirements.ts'
 import { sendResponse } from './respond.ts'
 
@@ -13,7 +13,7 @@ const contexts = new WeakMap<IncomingMessage, RequestContext>()
 export function contextOf(gate: Gatebook, request: IncomingMessage): RequestContext {
   const known = contexts.get(request)
   if (known !== undefined) return known
-  const context = gate.contextOf(headersOf(request), { remoteAddress: request.socket.remoteAddress })
+  const context = gate.contextOf(readHeaders(request), { remoteAddress: request.socket.remoteAddress })
   contexts.set(request, context)
   return context
 }
@@ -31,43 +31,38 @@ export function answerClaimed(
   gate: Gatebook,
   request: NodeRequest,
   { target = request.url, body = request.body }: Kept = {},
-): Promise<Response> | null {
+): Promise<HttpResponse> | null {
   const url = targetOf({ url: target })
   return url !== null && gate.handles(url.pathname) ? answer(gate, request, url, body) : null
 }
 
 /** The answer in any case: 404 for what is not Gatebook's. */
-export function answerAll(gate: Gatebook, request: NodeRequest): Promise<Response> {
+export function answerAll(gate: Gatebook, request: NodeRequest): Promise<HttpResponse> {
   return answer(gate, request, targetOf(request) ?? new URL('http://localhost/'), request.body)
 }
 
-async function answer(gate: Gatebook, request: IncomingMessage, url: URL, body: unknown): Promise<Response> {
-  return gate.fetch(toFetchRequest(request, url, body), { remoteAddress: request.socket.remoteAddress })
+function answer(gate: Gatebook, request: IncomingMessage, url: URL, body: unknown): Promise<HttpResponse> {
+  return gate.exchange(describeRequest(request, url, body), { remoteAddress: request.socket.remoteAddress })
 }
 
+/** Who may go on, or what everybody else is told. */
+export type Admitted = { readonly user: AccessClaims | null } | { readonly refusal: HttpResponse }
+
 /**
- * The verified caller, null for none where that is enough, or the answer that refuses the request. Throws only what is no
+ * The verified caller, null for none where that is enough; or the answer that refuses the request. Throws only what is no
  * refusal, which is for the error handling of the application.
  */
-export async function admit(
-  gate: Gatebook,
-  request: IncomingMessage,
-  requirements: Requirements,
-): Promise<AccessClaims | null | Response> {
+export async function admit(gate: Gatebook, request: IncomingMessage, requirements: Requirements): Promise<Admitted> {
+  const described = { headers: readHeaders(request), method: request.method ?? 'GET' }
   try {
-    return await gate.authenticate(describe(request), requirements, () => contextOf(gate, request))
+    return { user: await gate.authenticate(described, requirements, () => contextOf(gate, request)) }
   } catch (error) {
-    return refusalOf(gate, request, error)
+    return { refusal: refusalOf(gate, request, error) }
   }
 }
 
-/** Without a copy of all the headers, of which one or two are looked at. */
-function describe(request: IncomingMessage): Parameters<Gatebook['authenticate']>[0] {
-  return { headers: { get: (name) => headerOf(request, name) }, method: request.method ?? 'GET' }
-}
-
 /** The problem document for a refusal. Throws what is none. */
-function refusalOf(gate: Gatebook, request: IncomingMessage, thrown: unknown): Response {
+function refusalOf(gate: Gatebook, request: IncomingMessage, thrown: unknown): HttpResponse {
   const authorized = headerOf(request, 'authorization') !== null
   return toRefusal(gate, thrown, { context: () => contextOf(gate, request), authorized })
 }
@@ -80,7 +75,7 @@ export async function admitOrAnswer(
   requirements: Requirements,
 ): Promise<{ readonly user: AccessClaims | null } | null> {
   const admitted = await admit(gate, request, requirements)
-  if (!(admitted instanceof Response)) return { user: admitted }
-  await sendResponse(request, outgoing, admitted)
+  if ('user' in admitted) return admitted
+  sendResponse(request, outgoing, admitted.refusal)
   return null
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type {} from 'koa'
-import type { AccessClaims, Gatebook, RequestContext } from '../api.ts'
+import type { AccessClaims, Gatebook, HttpResponse, RequestContext } from '../api.ts'
 import { admit, answerClaimed, contextOf } from './gate.ts'
 import { OPTIONAL, type Requirements, type RequireUserOptions, required } from './requirements.ts'
 import { drainAfter } from './respond.ts'
@@ -34,7 +34,7 @@ export function gatebook(gate: Gatebook): KoaMiddleware {
   return async (context, next) => {
     const answered = answerClaimed(gate, context.req, { body: (context.request as { body?: unknown }).body })
     if (answered === null) await next()
-    else await reply(context, await answered)
+    else reply(context, await answered)
   }
 }
 
@@ -72,17 +72,18 @@ export function requestContext(gate: Gatebook, context: Pick<KoaContext, 'req'>)
 function guard(gate: Gatebook, requirements: Requirements): KoaMiddleware {
   return async (context, next) => {
     const admitted = await admit(gate, context.req, requirements)
-    if (admitted instanceof Response) return reply(context, admitted)
-    if (admitted !== null) context.state.user = admitted
+    if ('refusal' in admitted) return reply(context, admitted.refusal)
+    if (admitted.user !== null) context.state.user = admitted.user
     await next()
   }
 }
 
 /** Through Koa, so that middleware in front sees the answer. */
-async function reply(context: KoaContext, response: Response): Promise<void> {
+function reply(context: KoaContext, response: HttpResponse): void {
   if (!context.req.complete) drainAfter(context.req, context.res)
   // First, because Koa derives status and headers from a body.
-  if (response.body !== null) context.body = Buffer.from(await response.arrayBuffer())
+  if (response.body !== null) context.body = Buffer.from(response.body)
   context.status = response.status
-  for (const [name, value] of response.headers) context.set(name, value)
+  for (const [name, value] of Object.entries(response.headers)) context.set(name, value)
+  for (const cookie of response.setCookies) context.res.appendHeader('Set-Cookie', cookie)
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
-import type { AccessClaims, Gatebook, RequestContext } from '../api.ts'
+import type { AccessClaims, Gatebook, HttpResponse, RequestContext } from '../api.ts'
 import type { ExpressMiddleware } from './express.ts'
 import { admit, answerClaimed, contextOf } from './gate.ts'
 import { OPTIONAL, type Requirements, type RequireUserOptions, required } from './requirements.ts'
@@ -127,8 +127,8 @@ async function activate(context: NestExecutionContext, requirements: Requirement
     throw new TypeError('No Gatebook is mounted: app.use(gatebook(gate)), or import GatebookModule.forRoot(gate).')
   }
   const admitted = await admit(gate, request, requirements)
-  if (admitted instanceof Response) throw await toException(context.switchToHttp().getResponse(), admitted)
-  if (admitted !== null) request.user = admitted
+  if ('refusal' in admitted) throw toException(context.switchToHttp().getResponse(), admitted.refusal)
+  if (admitted.user !== null) request.user = admitted.user
   return true
 }
 
@@ -141,11 +141,11 @@ function requestOf(context: NestExecutionContext): NestRequest {
  * The headers go out with whatever a filter makes of the exception. Not the type: Nest warns of an error that has another
  * one than `application/json`, and changes it.
  */
-async function toException(outgoing: unknown, refusal: Response): Promise<Error> {
-  for (const [name, value] of refusal.headers) {
-    if (!/^content-(?:length|type)$/.test(name)) (outgoing as ServerResponse).setHeader(name, value)
+function toException(outgoing: unknown, { status, headers, body }: HttpResponse): Error {
+  for (const [name, value] of Object.entries(headers)) {
+    if (!/^content-(?:length|type)$/i.test(name)) (outgoing as ServerResponse).setHeader(name, value)
   }
-  return new (nest().HttpException)((await refusal.json()) as object, refusal.status)
+  return new (nest().HttpException)(JSON.parse(Buffer.from(body ?? []).toString()) as object, status)
 }
 
 /** What is used of `@nestjs/common`, which is loaded when a decorator is: whoever uses one has it. */

@@ -62,10 +62,10 @@ function guard<User extends AccessClaims | null>(
   requirements: Requirements,
 ): NodeHandler {
   return async (request, response) => {
-    const admitted = await admitOrAnswer(gate, request, response, requirements).catch(async (error: unknown) => {
+    const admitted = await admitOrAnswer(gate, request, response, requirements).catch((error: unknown) => {
       const refused = { context: () => contextOf(gate, request), authorized: 'authorization' in request.headers }
       const problem = toProblemDocument(gate, error, refused)
-      await sendResponse(request, response, problem).catch(() => response.destroy())
+      sendResponse(request, response, problem)
       return null
     })
     // Outside of the catch: what the handler throws is the application's, as in any other listener.

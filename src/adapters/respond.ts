@@ -1,38 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { HttpResponse } from '../api.ts'
 
 /** How long a client that was answered may go on sending: closing at once would reset the connection under the answer. */
 export const DRAIN_MILLISECONDS = 1000
 
-/** Writes a response, at the pace at which it is taken. Does nothing when the client is gone or was answered already. */
-export async function sendResponse(
+/** Does nothing when the client is gone or was answered already. */
+export function sendResponse(
   request: IncomingMessage,
   outgoing: ServerResponse,
-  response: Response,
-): Promise<void> {
+  { status, headers, setCookies, body }: HttpResponse,
+): void {
   if (outgoing.headersSent || outgoing.destroyed) return
-  outgoing.statusCode = response.status
-  for (const [name, value] of response.headers) outgoing.setHeader(name, value)
+  // Beside those that the application has set.
+  for (const cookie of setCookies) outgoing.appendHeader('Set-Cookie', cookie)
   if (!request.complete) drainAfter(request, outgoing)
-  if (response.body === null || request.method === 'HEAD') {
-    outgoing.end()
-    return
-  }
-  const reader = response.body.getReader()
-  outgoing.once('close', () => reader.cancel().catch(() => {}))
-  for (let part = await reader.read(); !part.done && !outgoing.destroyed; part = await reader.read()) {
-    if (!outgoing.write(part.value)) await takenUp(outgoing)
-  }
-  outgoing.end()
-}
-
-function takenUp(outgoing: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const settle = () => {
-      outgoing.off('drain', settle).off('close', settle)
-      resolve()
-    }
-    outgoing.once('drain', settle).once('close', settle)
-  })
+  outgoing.writeHead(status, headers)
+  if (body === null) outgoing.end()
+  else outgoing.end(body)
 }
 
 /**

@@ -37,12 +37,16 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     load: async () => (await import('./commands/invitation.ts')).defineInvitation,
   },
   session: {
-    about: 'Look at and end the sessions of a user.',
+    about: 'Look at and end sessions; why one has ended.',
     load: async () => (await import('./commands/session.ts')).defineSession,
   },
   key: {
     about: 'Look at, rotate and revoke the keys that sign access tokens.',
     load: async () => (await import('./commands/key.ts')).defineKey,
+  },
+  client: {
+    about: 'Add, look at and revoke the programs that may ask about tokens.',
+    load: async () => (await import('./commands/client.ts')).defineClient,
   },
   log: {
     about: 'Read the log: follow, search, show.',

@@ -77,11 +77,15 @@ export const TOKEN_REFUSAL_REASONS = [
   'stale',
   'forbidden',
   'not-fresh',
+  'cross-site',
 ] as const
 export type TokenRefusalReason = (typeof TOKEN_REFUSAL_REASONS)[number]
 
 export const RESET_FAILURE_REASONS = ['invalid', 'expired', 'used', 'superseded', 'disabled'] as const
 export type ResetFailureReason = (typeof RESET_FAILURE_REASONS)[number]
+
+export const CLIENT_REFUSAL_REASONS = ['unknown-client', 'wrong-secret', 'revoked'] as const
+export type ClientRefusalReason = (typeof CLIENT_REFUSAL_REASONS)[number]
 
 /** A summary: how many, since when (epoch milliseconds), and `reason:number` for each reason. */
 const FLOOD_DATA: Readonly<Record<string, DataKind>> = { count: 'integer', counted_from: 'integer', counts: 'strings' }
@@ -376,6 +380,39 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     ecs: 'configuration / change',
     about: 'A signing key was ended at once: what it has signed is refused.',
   },
+  'client.created': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { client: 'string' },
+    volume: 'low',
+    owasp: 'user_created',
+    ocsf: 300401,
+    ecs: 'configuration / creation',
+    about: 'A program was given a secret with which it may ask about tokens.',
+  },
+  'client.revoked': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { client: 'string' },
+    volume: 'low',
+    owasp: 'user_updated',
+    ocsf: 300403,
+    ecs: 'configuration / change',
+    about: 'The secret of a program is good for nothing any more.',
+  },
+  'client.refused': {
+    outcomes: ['denied'],
+    kind: 'exact-until-flood',
+    reasons: [...CLIENT_REFUSAL_REASONS, 'flood'],
+    data: { client: 'string', ...FLOOD_DATA },
+    volume: 'low',
+    owasp: 'authn_login_fail',
+    ocsf: 300201,
+    ecs: 'authentication / start',
+    about: 'Somebody asked about tokens and could not show that it is a program that may.',
+  },
   'throttle.locked': {
     outcomes: ['success'],
     kind: 'exact',
@@ -439,6 +476,9 @@ export type EventTypeName =
   | 'key.activated'
   | 'key.retired'
   | 'key.revoked'
+  | 'client.created'
+  | 'client.revoked'
+  | 'client.refused'
   | 'throttle.locked'
   | 'throttle.unlocked'
   | 'log.read'

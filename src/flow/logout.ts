@@ -41,7 +41,7 @@ export async function logout(parts: FlowParts, input: LogoutInput, context: Requ
       const others = await lockLiveSessions(tx, row.subject_id, sessionId)
       // To say "logged out everywhere" and leave them alive would be worse than to refuse.
       const problem = live ? problemOf(shown, session, settings) : 'ERR_TOKEN_REVOKED'
-      if (others.length > 0 && problem !== null) throw new GatebookError(problem)
+      if (others.length > 0 && problem !== null) throw refused(problem)
       await sessionEnder.end(tx, others, 'logout-everywhere', source)
     }
     if (scope !== 'others' && live) await sessionEnder.end(tx, [session], 'logout', source)
@@ -57,11 +57,15 @@ interface ShownToken {
 }
 
 async function identify(parts: FlowParts, { accessToken, refreshToken }: LogoutInput): Promise<ShownToken> {
-  if (accessToken !== undefined) return parts.accessTokens.verifyIgnoringEnd(accessToken)
+  if (accessToken !== undefined) return (await parts.accessTokens.check(accessToken)).claims
   if (refreshToken === undefined) throw new GatebookError('ERR_TOKEN_MISSING')
   const content = parts.refreshTokens.open(refreshToken)
   if (content === null) throw new GatebookError('ERR_REFRESH_INVALID')
   return content
+}
+
+function refused(code: ErrorCode): GatebookError {
+  return new GatebookError(code, { members: code === 'ERR_REFRESH_EXPIRED' ? { end_reason: 'expired' } : {} })
 }
 
 /** Why this token is not good for more than its own session; null when it is. */

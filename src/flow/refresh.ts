@@ -2,7 +2,8 @@
  * Exchange a refresh token for the next one and a new access token.
  *
  * Events: `session.refreshed` (reason grace when the same successor is handed out once more), or `session.refresh-refused`
- * (invalid, expired, ended, superseded, reused). `reused` and `expired` end the session: `session.ended`.
+ * (invalid, expired, ended, superseded, reused). `reused` and `expired` end the session: `session.ended`. Whoever presents an
+ * authentic token of a session that is over is told why it is: `end_reason`.
  */
 import type { Updateable } from 'kysely'
 import type { RequestContext, SessionTokens } from '../api.ts'
@@ -61,7 +62,9 @@ export async function refresh(
   if (!('refused' in result)) return result
   // What ended the session has left its event with it; what changed nothing may come as often as somebody likes.
   if (result.event !== null) await parts.refusals.append(result.event)
-  throw new GatebookError(CODES[result.refused])
+  throw new GatebookError(CODES[result.refused], {
+    members: result.endReason === undefined ? {} : { end_reason: result.endReason },
+  })
 }
 
 async function readSession(parts: FlowParts, sessionId: string): Promise<SessionRow | undefined> {
@@ -91,7 +94,9 @@ async function judge(
   const { settings, log, sessionEnder } = parts
   const now = settings.clock.now()
   if (session.ended_at !== null) {
-    return refusal(context, session.end_reason === 'expired' ? 'expired' : 'ended', session, presented.counter)
+    const endReason = session.end_reason as SessionEndReason
+    const refused = endReason === 'expired' ? 'expired' : 'ended'
+    return { ...refusal(context, refused, session, presented.counter), endReason }
   }
   const source = eventSource(context, { kind: 'user', id: session.subject_id }, session.device_id ?? undefined)
   /** Refused, and the session is over: both in this transaction, so that neither is without the other. */
@@ -100,7 +105,7 @@ async function judge(
     if (reason === 'expired') await sessionEnder.end(tx, [session], endReason, source)
     await log.append(tx, [refusedEvent(context, reason, session, presented.counter)])
     if (reason === 'reused') await sessionEnder.end(tx, [session], endReason, source)
-    return { refused: reason, event: null }
+    return { refused: reason, endReason, event: null }
   }
   if (Number(session.expires_at) <= now) return refuseAndEnd('expired', 'expired')
   const rotations = parseRotations(session.rotations)
@@ -109,16 +114,23 @@ async function judge(
   if (verdict === 'superseded') return refusal(context, 'superseded', session, presented.counter)
   if (verdict === 'reused') return refuseAndEnd('reused', 'refresh-reused')
   const counter = verdict === 'rotate' ? session.refresh_counter + 1 : session.refresh_counter
-  const access = parts.accessTokens.issue({
-    userId: session.subject_id,
-    sessionId: session.id,
-    ...rights,
-    authenticatedAt: Number(session.created_at),
-  })
+  const access = parts.accessTokens.issue(
+    {
+      userId: session.subject_id,
+      sessionId: session.id,
+      ...rights,
+      authenticatedAt: Number(session.created_at),
+    },
+    context.accessTokenMaxBytes,
+  )
   const rotated = verdict === 'rotate' ? rotate(parts, session, presented.counter, now) : {}
   await tx.db
     .updateTable('gatebook_session')
-    .set({ ...rotated, access_expires_at: access.expiresAt })
+    .set({
+      ...rotated,
+      // An earlier token may outlive this one, and a revocation is kept for as long as the last of them lives.
+      access_expires_at: Math.max(Number(session.access_expires_at), access.expiresAt),
+    })
     .where('id', '=', session.id)
     .execute()
   await log.append(tx, [
@@ -170,6 +182,8 @@ function deviceToken(parts: FlowParts, session: SessionRow): string {
 
 interface Refusal {
   readonly refused: RefreshRefusalReason
+  /** Of a session that is over. */
+  readonly endReason?: SessionEndReason
   /** To be left once the transaction, which has changed nothing, is over; null when it has been left in it. */
   readonly event: NewEvent | null
 }

@@ -55,14 +55,17 @@ export async function startSession(
   const absolute = now + settings.refreshAbsoluteSeconds * 1000
   const expiresAt = Math.min(absolute, now + settings.refreshIdleSeconds * 1000)
   const { grant } = prepared
-  const access = accessTokens.issue({
-    userId: subject.id,
-    sessionId,
-    roles: prepared.roles,
-    claims: prepared.claims,
-    generation: subject.generation,
-    authenticatedAt: now,
-  })
+  const access = accessTokens.issue(
+    {
+      userId: subject.id,
+      sessionId,
+      roles: prepared.roles,
+      claims: prepared.claims,
+      generation: subject.generation,
+      authenticatedAt: now,
+    },
+    prepared.context.accessTokenMaxBytes,
+  )
   const device = { id: deviceId, subject_id: subject.id, created_at: now }
   const live = await insertSession(tx, prepared.knownDeviceId === null ? device : null, {
     id: sessionId,

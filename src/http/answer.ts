@@ -1,11 +1,12 @@
 import { encodeUtf8 } from '../util/bytes.ts'
 import { type ProblemContext, toProblem } from './error-map.ts'
+import type { HttpResponse } from './exchange.ts'
 import type { Answer } from './route.ts'
 
 /** Turns answers and problems into responses that carry every header of this installation. */
 export interface Answering {
-  respond(answer: Answer, requestId: string): Response
-  refuse(thrown: unknown, context: ProblemContext): Response
+  respond(answer: Answer, requestId: string): HttpResponse
+  refuse(thrown: unknown, context: ProblemContext): HttpResponse
 }
 
 /** Headers of every answer. Strict-Transport-Security only where the installation is reached over https. */
@@ -17,18 +18,22 @@ export function createAnswering(issuer: string): Answering {
     'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
     ...(issuer.startsWith('https:') ? { 'Strict-Transport-Security': 'max-age=31536000' } : {}),
   }
-  const respond = (answer: Answer, requestId: string) => {
-    const headers = new Headers(common)
-    headers.set('X-Request-Id', requestId)
-    if (answer.body === undefined) {
-      for (const [name, value] of Object.entries(answer.headers ?? {})) headers.set(name, value)
-      return new Response(null, { status: answer.status, headers })
+  const respond = ({ status, body, text, headers, setCookies = [] }: Answer, requestId: string): HttpResponse => {
+    const written = body === undefined && text === undefined ? null : encodeUtf8(text ?? JSON.stringify(body))
+    return {
+      status,
+      headers: {
+        ...common,
+        'X-Request-Id': requestId,
+        ...(written !== null && {
+          'Content-Type': text === undefined ? 'application/json' : 'text/plain; charset=utf-8',
+          'Content-Length': String(written.length),
+        }),
+        ...headers,
+      },
+      setCookies,
+      body: written,
     }
-    const bytes = encodeUtf8(JSON.stringify(answer.body))
-    headers.set('Content-Type', 'application/json')
-    headers.set('Content-Length', String(bytes.length))
-    for (const [name, value] of Object.entries(answer.headers ?? {})) headers.set(name, value)
-    return new Response(bytes as Uint8Array<ArrayBuffer>, { status: answer.status, headers })
   }
   return { respond, refuse: (thrown, context) => respond(toProblem(thrown, context), context.requestId) }
 }

@@ -11,11 +11,14 @@ import { networkOf } from '../flow/event-source.ts'
 import type { TokenRefusals } from '../log/token-refusals.ts'
 import type { Clock } from '../util/clock.ts'
 import { parseBearer } from './bearer.ts'
+import type { Cookies } from './cookie.ts'
 
 export interface AuthenticatorParts {
   verify(accessToken: string): Promise<AccessClaims>
   readonly refusals: TokenRefusals
   readonly clock: Clock
+  /** Null where the option is off. */
+  readonly cookies: Cookies | null
 }
 
 /** Everything else that can be thrown is no refusal of this request. */
@@ -27,13 +30,19 @@ const REASONS: Readonly<Partial<Record<ErrorCode, TokenRefusalReason>>> = {
   ERR_TOKEN_STALE: 'stale',
   ERR_FORBIDDEN: 'forbidden',
   ERR_FRESH_REQUIRED: 'not-fresh',
+  ERR_CSRF: 'cross-site',
 }
 
 /**
- * Throws ERR_TOKEN_MISSING, what `tokens.verify` throws, ERR_FRESH_REQUIRED when the log-in is too long ago (RFC 9470), or
- * ERR_FORBIDDEN when the role is not there; each of them is counted.
+ * Throws ERR_TOKEN_MISSING, ERR_CSRF, what `tokens.verify` throws, ERR_FRESH_REQUIRED when the log-in is too long ago
+ * (RFC 9470), or ERR_FORBIDDEN when the role is not there; each of them is counted.
  */
-export function createAuthenticator({ verify, refusals, clock }: AuthenticatorParts): Gatebook['authenticate'] {
+export function createAuthenticator({
+  verify,
+  refusals,
+  clock,
+  cookies,
+}: AuthenticatorParts): Gatebook['authenticate'] {
   async function check(token: string, { role, maxAgeSeconds }: AuthenticationRequirements): Promise<AccessClaims> {
     const claims = await verify(token)
     if (role !== undefined && !claims.roles.includes(role)) throw new GatebookError('ERR_FORBIDDEN')
@@ -44,12 +53,14 @@ export function createAuthenticator({ verify, refusals, clock }: AuthenticatorPa
   }
 
   async function authenticate(
-    { headers }: AuthenticatedRequest,
+    request: AuthenticatedRequest,
     { optional = false, ...requirements }: AuthenticationRequirements & { readonly optional?: boolean } = {},
     context: RequestContext | (() => RequestContext) = {},
   ): Promise<AccessClaims | null> {
     try {
-      const token = parseBearer(headers.get('authorization'))
+      const authorization = request.headers.get('authorization')
+      // Whoever shows something there means it, and nobody else can have put it there.
+      const token = authorization === null ? (cookies?.findAccessToken(request) ?? null) : parseBearer(authorization)
       if (token === null && optional) return null
       if (token === null) throw new GatebookError('ERR_TOKEN_MISSING')
       return await check(token, requirements)

@@ -1,6 +1,7 @@
 import { GatebookError } from '../errors.ts'
 import type { AddressSource } from '../event/event.ts'
 import { addressKey, normalizeAddress, parseCidrRange } from '../util/address.ts'
+import type { HeaderReader } from './exchange.ts'
 
 export interface ClientAddress {
   readonly ip?: string
@@ -11,7 +12,7 @@ export interface Connection {
   readonly remoteAddress?: string | undefined
 }
 
-export type AddressReader = (headers: Headers, connection?: Connection) => ClientAddress
+export type AddressReader = (headers: HeaderReader, connection?: Connection) => ClientAddress
 
 /** From the right: what the nearest proxy wrote comes first. */
 interface Hops {
@@ -75,7 +76,7 @@ const EXPLAINED_HOPS = 20
 /** What `createAddressReader` would say of a request, and every hop that it went by on the way. */
 export function explainAddress(
   trustedProxies: readonly string[],
-  headers: Headers,
+  headers: HeaderReader,
   connection: Connection,
 ): { readonly address: ClientAddress; readonly hops: readonly ExplainedHop[] } {
   const trusts = createTrust(trustedProxies)
@@ -96,7 +97,7 @@ export function explainAddress(
   return { address, hops }
 }
 
-function presentHops(headers: Headers): readonly Hops[] {
+function presentHops(headers: HeaderReader): readonly Hops[] {
   const forwarded = headers.get('forwarded')
   const xForwardedFor = headers.get('x-forwarded-for')
   const present: Hops[] = []

@@ -3,11 +3,12 @@ import type { Settings } from '../options.ts'
 import { isPrivateAddress } from '../util/address.ts'
 import { generateId } from '../util/id.ts'
 import { type Connection, createAddressReader } from './client-address.ts'
+import type { HeaderReader } from './exchange.ts'
 
 /** With a request id always; the rest as far as it is known. */
 export type HttpContext = RequestContext & { readonly requestId: string }
 
-export type ContextReader = (headers: Headers, connection?: Connection) => HttpContext
+export type ContextReader = (headers: HeaderReader, connection?: Connection) => HttpContext
 
 /** A request id from outside stands in logs and answers, so only plain ones are taken over, and none that looks like ours. */
 const REQUEST_ID = /^(?!req_)[A-Za-z0-9._-]{1,64}$/

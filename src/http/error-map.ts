@@ -8,6 +8,7 @@ const TELLABLE: ReadonlySet<ErrorCode> = new Set([
   'ERR_UNAVAILABLE',
   'ERR_DATABASE_FULL',
   'ERR_CLOSED',
+  'ERR_REVOCATIONS_UNAVAILABLE',
 ])
 
 export interface ProblemContext {
@@ -50,12 +51,16 @@ export function isTellable(thrown: unknown): thrown is GatebookError {
   return thrown instanceof GatebookError && (thrown.status < 500 || TELLABLE.has(thrown.code))
 }
 
+/** RFC 7617 §2: there is nothing but Basic for a client. */
+export const CLIENT_CHALLENGE = 'Basic realm="gatebook", charset="UTF-8"'
+
 /** RFC 6750 §3: the error stands in the challenge only for an access token that was presented. */
 function challengeOf(error: GatebookError, authorized: boolean): string | null {
   const realm = 'Bearer realm="gatebook"'
   if (error.code === 'ERR_FORBIDDEN')
     return `${realm}, error="insufficient_scope", error_description="${error.message}"`
   if (error.status !== 401) return null
+  if (error.code === 'ERR_CLIENT_INVALID') return CLIENT_CHALLENGE
   if (error.code === 'ERR_FRESH_REQUIRED') {
     // RFC 9470 §3.
     const maxAge = Number(error.members.max_age)

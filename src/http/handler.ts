@@ -1,27 +1,26 @@
-import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { Gatebook } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import { createAnswering } from './answer.ts'
-import { readJsonBody } from './body.ts'
+import { readFormBody, readJsonBody } from './body.ts'
 import type { Connection } from './client-address.ts'
+import { credentialsOf } from './client-credentials.ts'
 import { createContextReader, type HttpContext } from './context.ts'
+import { cookiesOf, createCookies } from './cookie.ts'
 import { createCors } from './cors.ts'
 import { describeFailure, isTellable } from './error-map.ts'
-import { claimsPath } from './paths.ts'
-import type { Answer, Call, Route, RouteMethod } from './route.ts'
+import type { HttpRequest, HttpResponse } from './exchange.ts'
+import { toOauthError } from './oauth-error.ts'
+import { claimsPath, isOauthPath } from './paths.ts'
+import type { Answer, Call, Route } from './route.ts'
+import { createRouter, type FoundRoute } from './router.ts'
 import { listRoutes } from './table.ts'
 import { readQuery, validate } from './validate.ts'
 
-export type HttpHandler = (request: Request, connection?: Connection) => Promise<Response>
-
-/** What travels with a request through the router. */
-type Env = { Bindings: { readonly url: URL; readonly context: HttpContext } }
+export type HttpHandler = (request: HttpRequest, connection?: Connection) => Promise<HttpResponse>
 
 const NO_QUERY = z.strictObject({})
-
-const METHODS: readonly RouteMethod[] = ['GET', 'POST', 'PATCH', 'DELETE']
 
 /** The whole HTTP API; never rejects. Throws ERR_OPTION_INVALID for `trustedProxies` and `corsOrigins`. */
 export function createHttpHandler(parts: {
@@ -34,45 +33,53 @@ export function createHttpHandler(parts: {
   const readContext = createContextReader(settings)
   const addCors = createCors(settings.corsOrigins)
   const answering = createAnswering(settings.issuer)
+  const cookies = createCookies(settings)
+  const router = createRouter(listRoutes(settings))
 
-  // The path as it was sent: one spelling of a route, and parameters that are decoded once.
-  const app = new Hono<Env>({ getPath: (_request, options) => (options as { env: Env['Bindings'] }).env.url.pathname })
-  for (const route of listRoutes(settings)) {
-    app.on(route.method, route.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) =>
-      answering.respond(await handle(route, c), c.env.context.requestId),
-    )
-  }
-  app.notFound((c) => {
-    const allowed = methodsOf(c.env.url.pathname)
+  async function dispatch(request: HttpRequest, url: URL, context: HttpContext): Promise<HttpResponse> {
+    const path = url.pathname
+    if (isClosed()) throw new GatebookError('ERR_CLOSED')
+    if (!claimsPath(settings, path)) throw new GatebookError('ERR_NOT_FOUND')
+    const found = router.find(request.method, path)
+    if (found !== null) return answering.respond(await handle(found, request, url, context), context.requestId)
+    const allowed = router.methodsOf(path)
     if (allowed.length === 0) throw new GatebookError('ERR_NOT_FOUND')
-    throw new GatebookError('ERR_METHOD', { members: { allowed } })
-  })
-  app.onError((error) => {
-    throw error
-  })
+    if (request.method !== 'OPTIONS') throw new GatebookError('ERR_METHOD', { members: { allowed } })
+    return answering.respond({ status: 204, headers: { Allow: allowed.join(', ') } }, context.requestId)
+  }
 
-  async function handle(route: Route, c: Context<Env>): Promise<Answer> {
-    const { url, context } = c.env
-    const { headers } = c.req.raw
+  async function handle(
+    { route, params }: FoundRoute,
+    request: HttpRequest,
+    url: URL,
+    context: HttpContext,
+  ): Promise<Answer> {
+    const { headers } = request
     const authorization = headers.get('authorization')
+    // A client may stand in the form.
+    const form = route.style === 'oauth' ? await readFormBody(request, settings.bodyLimitBytes) : null
     // Whoever may not come in learns nothing about what the body should have been.
     const claims =
-      route.auth === 'none'
-        ? null
-        : await gate.authenticate(c.req.raw, route.auth === 'admin' ? { role: 'admin' } : {}, context)
+      route.auth === 'bearer' || route.auth === 'admin'
+        ? await gate.authenticate(request, route.auth === 'admin' ? { role: 'admin' } : {}, context)
+        : null
+    const client =
+      route.auth === 'client' ? await gate.clients.authenticate(credentialsOf(authorization, form), context) : null
     const call: Call = {
       gate,
       context,
       claims,
+      client,
       authorization,
-      params: c.req.param() as Record<string, string>,
-      query: validate(route.query ?? NO_QUERY, readQuery(url.searchParams), 'ERR_QUERY_INVALID'),
-      body: await readBody(route, c.req.raw),
+      cookies: cookiesOf(cookies, headers),
+      params,
+      query: readQueryOf(route, url),
+      body: form === null ? await readBody(route, request) : validate(route.body!, form, 'ERR_BODY_INVALID'),
     }
     return route.handle(call)
   }
 
-  async function readBody(route: Route, request: Request): Promise<unknown> {
+  async function readBody(route: Route, request: HttpRequest): Promise<unknown> {
     if (route.body === undefined) return undefined
     const body = await readJsonBody(request, settings.bodyLimitBytes)
     if (body === undefined && route.bodyOptional === true) return undefined
@@ -80,40 +87,31 @@ export function createHttpHandler(parts: {
     return validate(route.body, body, 'ERR_BODY_INVALID')
   }
 
-  /** Those that the path knows, for Allow. */
-  function methodsOf(path: string): string[] {
-    const own = METHODS.filter((method) => app.router.match(method, path)[0].length > 0)
-    return own.length === 0 ? [] : [...own, ...(own.includes('GET') ? ['HEAD'] : []), 'OPTIONS']
-  }
-
-  async function dispatch(request: Request, env: Env['Bindings']): Promise<Response> {
-    const path = env.url.pathname
-    if (isClosed()) throw new GatebookError('ERR_CLOSED')
-    if (!claimsPath(settings, path)) throw new GatebookError('ERR_NOT_FOUND')
-    const methods = request.method === 'OPTIONS' ? methodsOf(path) : []
-    if (methods.length === 0) return app.fetch(request, env)
-    const answer = { status: 204, headers: { Allow: methods.join(', ') } }
-    return answering.respond(answer, env.context.requestId)
-  }
-
   return async (request, connection) => {
     const context = readContext(request.headers, connection)
-    const url = new URL(request.url)
-    let response: Response
+    const url = typeof request.url === 'string' ? new URL(request.url) : request.url
+    let response: HttpResponse
     try {
-      response = await dispatch(request, { url, context })
+      response = await dispatch(request, url, context)
     } catch (error) {
       // Being overloaded is no failure, and a line for each would be one more.
       if (!isTellable(error) || error.code === 'ERR_UNAVAILABLE' || error.code === 'ERR_DATABASE_FULL') {
         const failure = { request_id: context.requestId, ...describeFailure(error) }
         settings.diagnostics.error(failure, 'A request could not be answered.')
       }
-      response = answering.refuse(error, {
-        requestId: context.requestId,
-        authorized: request.headers.has('authorization'),
-      })
+      response = isOauthPath(settings, url.pathname)
+        ? answering.respond(toOauthError(error), context.requestId)
+        : answering.refuse(error, {
+            requestId: context.requestId,
+            authorized: request.headers.has('authorization'),
+          })
     }
-    addCors(request, response.headers, request.method === 'OPTIONS' ? methodsOf(url.pathname) : undefined)
-    return request.method === 'HEAD' ? new Response(null, response) : response
+    addCors(request, response.headers, request.method === 'OPTIONS' ? router.methodsOf(url.pathname) : undefined)
+    return request.method === 'HEAD' ? { ...response, body: null } : response
   }
+}
+
+function readQueryOf({ query }: Route, { search, searchParams }: URL): unknown {
+  if (query === undefined && search === '') return {}
+  return validate(query ?? NO_QUERY, readQuery(searchParams), 'ERR_QUERY_INVALID')
 }

@@ -1,12 +1,16 @@
 import { z } from 'zod'
 import { ERROR_CODES, type ErrorCode } from '../errors.ts'
+import { cookieName } from './cookie.ts'
+import type { RouteSettings } from './paths.ts'
 import type { Route } from './route.ts'
-import { documented, problemSchema } from './schema.ts'
+import { documented, oauthErrorSchema, problemSchema } from './schema.ts'
 
 /** Version of the contract, not of the package: it changes when a route does. */
 const CONTRACT_VERSION = '1.0'
 
 type Json = Record<string, unknown>
+
+type DocumentSettings = Pick<RouteSettings, 'issuer' | 'cookies'>
 
 const TOKEN_ERRORS: readonly ErrorCode[] = [
   'ERR_TOKEN_MISSING',
@@ -23,11 +27,12 @@ const BODY_ERRORS: readonly ErrorCode[] = [
 ]
 
 /** OpenAPI 3.1 of these routes, out of the schemas that validate. */
-export function createDocument(routes: readonly Route[], issuer: string): Json {
+export function createDocument(routes: readonly Route[], settings: DocumentSettings): Json {
+  const { issuer } = settings
   const paths: Record<string, Json> = {}
   for (const route of routes) {
     const path = paths[route.path] ?? {}
-    path[route.method.toLowerCase()] = describeRoute(route)
+    path[route.method.toLowerCase()] = describeRoute(route, settings)
     paths[route.path] = path
   }
   return {
@@ -41,29 +46,53 @@ export function createDocument(routes: readonly Route[], issuer: string): Json {
     paths,
     components: {
       schemas: componentSchemas(),
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      securitySchemes: securitySchemes(settings),
     },
   }
 }
 
-function describeRoute(route: Route): Json {
+function securitySchemes({ issuer, cookies }: DocumentSettings): Json {
+  const bearer = { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }
+  const client = { type: 'http', scheme: 'basic', description: 'Id and secret of `gatebook client add`.' }
+  if (cookies === 'off') return { bearer, client }
+  const description =
+    'Set by a log-in with `cookies: true`. Looked at where there is no `Authorization`, and, but for GET, only in requests of pages of this origin.'
+  return { bearer, client, cookie: { type: 'apiKey', in: 'cookie', name: cookieName(issuer, 'access'), description } }
+}
+
+function describeRoute(route: Route, settings: DocumentSettings): Json {
+  const withCookies = settings.cookies !== 'off'
   const parameters = [...pathParameters(route.path), ...queryParameters(route.query)]
   return {
     operationId: route.name,
     summary: route.summary,
     ...(route.auth === 'admin' ? { description: 'Needs the role `admin`.' } : {}),
-    security: route.auth === 'none' ? [] : [{ bearer: [] }],
+    security: securityOf(route, withCookies),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(route.body === undefined
       ? {}
       : {
           requestBody: {
             required: route.bodyOptional !== true,
-            content: { 'application/json': { schema: schemaOf(route.body) } },
+            content: { [bodyTypeOf(route)]: { schema: schemaOf(route.body) } },
           },
         }),
-    responses: { ...successes(route), ...refusals(route) },
+    responses: { ...successes(route, withCookies), ...refusals(route, withCookies) },
   }
+}
+
+function securityOf({ auth }: Route, withCookies: boolean): Json[] {
+  if (auth === 'none') return []
+  if (auth === 'client') return [{ client: [] }]
+  return [{ bearer: [] }, ...(withCookies ? [{ cookie: [] }] : [])]
+}
+
+function bodyTypeOf({ style }: Route): string {
+  return style === 'oauth' ? 'application/x-www-form-urlencoded' : 'application/json'
+}
+
+function answerTypeOf({ name }: Route): string {
+  return name === 'metrics' ? 'text/plain' : 'application/json'
 }
 
 function pathParameters(path: string): Json[] {
@@ -90,33 +119,46 @@ function queryParameters(query: z.ZodType | undefined): Json[] {
   }))
 }
 
-function successes(route: Route): Record<string, Json> {
+const SET_COOKIE: Json = {
+  'Set-Cookie': {
+    description: 'Only where the body asks for `cookies`; one header for each cookie.',
+    schema: { type: 'string' },
+  },
+}
+
+function successes(route: Route, withCookies: boolean): Record<string, Json> {
+  const headers = withCookies && route.setsCookies === true ? { headers: SET_COOKIE } : {}
   return Object.fromEntries(
     Object.entries(route.responses).map(([status, schema]) => [
       status,
       schema === null
-        ? { description: 'Done.' }
-        : { description: 'Done.', content: { 'application/json': { schema: schemaOf(schema) } } },
+        ? { description: 'Done.', ...headers }
+        : { description: 'Done.', ...headers, content: { [answerTypeOf(route)]: { schema: schemaOf(schema) } } },
     ]),
   )
 }
 
-function refusals(route: Route): Record<string, Json> {
+function refusals(route: Route, withCookies: boolean): Record<string, Json> {
   const byStatus = new Map<number, ErrorCode[]>()
-  for (const code of errorsOf(route)) {
+  for (const code of errorsOf(route, withCookies)) {
     const status = ERROR_CODES[code].status
     byStatus.set(status, [...(byStatus.get(status) ?? []), code])
   }
-  const problem = { 'application/problem+json': { schema: schemaOf(problemSchema) } }
+  const problem =
+    route.style === 'oauth'
+      ? { 'application/json': { schema: schemaOf(oauthErrorSchema) } }
+      : { 'application/problem+json': { schema: schemaOf(problemSchema) } }
   const rows = [...byStatus].map(([status, codes]) => [status, { description: codes.join(', '), content: problem }])
   return { ...Object.fromEntries(rows), default: { description: 'Any other failure.', content: problem } }
 }
 
 /** Every code that the route answers with on purpose. */
-function errorsOf(route: Route): ReadonlySet<ErrorCode> {
+function errorsOf(route: Route, withCookies: boolean): ReadonlySet<ErrorCode> {
   return new Set<ErrorCode>([
-    ...(route.auth === 'none' ? [] : TOKEN_ERRORS),
+    ...(route.auth === 'bearer' || route.auth === 'admin' ? TOKEN_ERRORS : []),
+    ...(route.auth === 'client' ? (['ERR_CLIENT_INVALID'] as const) : []),
     ...(route.auth === 'admin' ? (['ERR_FORBIDDEN'] as const) : []),
+    ...(withCookies && route.auth !== 'none' && route.method !== 'GET' ? (['ERR_CSRF'] as const) : []),
     ...(route.body === undefined ? [] : BODY_ERRORS),
     'ERR_QUERY_INVALID',
     ...(route.errors ?? []),

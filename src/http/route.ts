@@ -1,9 +1,10 @@
 import type { z } from 'zod'
-import type { AccessClaims, Gatebook, RequestContext } from '../api.ts'
+import type { AccessClaims, Client, Gatebook, RequestContext } from '../api.ts'
 import type { ErrorCode } from '../errors.ts'
+import type { RequestCookies } from './cookie.ts'
 
-/** What a caller must show: nothing, an access token, or one that carries the role `admin`. */
-export type RouteAuth = 'none' | 'bearer' | 'admin'
+/** What a caller must show: nothing, an access token, one that carries the role `admin`, or the secret of a client. */
+export type RouteAuth = 'none' | 'bearer' | 'admin' | 'client'
 
 export type RouteMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 
@@ -16,8 +17,11 @@ export interface Call<Body = unknown, Query = unknown, Claims = AccessClaims | n
   readonly query: Query
   /** Of the verified access token; null where the route asks for none. */
   readonly claims: Claims
+  /** Where the route asks for one; null elsewhere. */
+  readonly client: Client | null
   /** As it was presented, for the routes that look at it themselves. */
   readonly authorization: string | null
+  readonly cookies: RequestCookies
   readonly context: RequestContext
 }
 
@@ -25,7 +29,11 @@ export interface Answer {
   readonly status: number
   /** Becomes JSON; no body when absent. */
   readonly body?: unknown
+  /** Sent as it is, instead of a body in JSON. */
+  readonly text?: string
   readonly headers?: Readonly<Record<string, string>>
+  /** Each becomes a header of its own (RFC 6265 §3). */
+  readonly setCookies?: readonly string[]
 }
 
 /** One row of the table that routing, validation and the OpenAPI document are made from. */
@@ -40,16 +48,20 @@ export interface Route {
   /** Strict: a member or parameter that is not in the schema is refused. */
   readonly body?: z.ZodType
   readonly bodyOptional?: boolean
+  /** `oauth`: a form instead of JSON, what is not in the schema is ignored, and failures are told as RFC 6749 §5.2 does. */
+  readonly style?: 'oauth'
   /** Absent: no parameter at all is accepted. */
   readonly query?: z.ZodType
   /** Per status the schema of the body, null for none. */
   readonly responses: Readonly<Record<number, z.ZodType | null>>
   /** Codes beside those that follow from `auth`, `body` and `query`. */
   readonly errors?: readonly ErrorCode[]
+  /** Takes `cookies: true`, and answers with cookies then. */
+  readonly setsCookies?: true
   handle(call: Call): Promise<Answer>
 }
 
-type ClaimsOf<A extends RouteAuth> = A extends 'none' ? null : AccessClaims
+type ClaimsOf<A extends RouteAuth> = A extends 'none' | 'client' ? null : AccessClaims
 
 interface TypedRoute<A extends RouteAuth, B, Q, Optional extends boolean>
   extends Omit<Route, 'auth' | 'body' | 'bodyOptional' | 'query' | 'handle'> {

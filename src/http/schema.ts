@@ -3,11 +3,16 @@ import { parseCidrRange } from '../util/address.ts'
 import type {
   WireActivity,
   WireClaims,
+  WireClient,
   WireEvent,
   WireInvitation,
+  WireNewClient,
   WireNewInvitation,
   WirePage,
+  WireRevocationPage,
   WireSession,
+  WireSessionDetail,
+  WireSignedIn,
   WireSigningKey,
   WireTokens,
   WireUser,
@@ -50,6 +55,17 @@ export const tokensSchema: z.ZodType<WireTokens> = named(
   'What a log-in or a refresh returns.',
 )
 
+export const signedInSchema: z.ZodType<WireSignedIn> = named(
+  'SignedIn',
+  z.object({ expires_in: seconds, refresh_expires_in: seconds, session_id: z.string(), user_id: z.string() }),
+  'What a log-in or a refresh returns where the tokens are in cookies.',
+)
+
+/** The member of a body that asks for cookies. */
+export const cookiesMember: z.ZodExactOptional<z.ZodType<boolean>> = z.exactOptional(
+  described(z.boolean(), { description: 'Whether the tokens are in cookies, instead of in bodies.' }),
+)
+
 export const claimsSchema: z.ZodType<WireClaims> = named(
   'Claims',
   z.object({
@@ -62,21 +78,23 @@ export const claimsSchema: z.ZodType<WireClaims> = named(
   'What the access token says.',
 )
 
+const session = {
+  id: z.string(),
+  user_id: z.string(),
+  created_at: instant,
+  last_used_at: instant,
+  expires_at: instant,
+  ended_at: z.int().nullable(),
+  end_reason: text,
+  ip: text,
+  user_agent: text,
+  device_id: text,
+  method: z.string(),
+}
+
 export const sessionSchema: z.ZodType<WireSession> = named(
   'Session',
-  z.object({
-    id: z.string(),
-    user_id: z.string(),
-    created_at: instant,
-    last_used_at: instant,
-    expires_at: instant,
-    ended_at: z.int().nullable(),
-    end_reason: text,
-    ip: text,
-    user_agent: text,
-    device_id: text,
-    method: z.string(),
-  }),
+  z.object(session),
   'One log-in, from its start to its end.',
 )
 
@@ -129,6 +147,54 @@ export const newInvitationSchema: z.ZodType<WireNewInvitation> = named(
   'An invitation with its token, which is shown this once.',
 )
 
+const registered = {
+  id: z.string(),
+  name: z.string(),
+  created_by: z.string(),
+  created_at: instant,
+  revoked_at: z.int().nullable(),
+}
+const clientSchema: z.ZodType<WireClient> = named(
+  'Client',
+  z.object(registered),
+  'A program that may ask about tokens.',
+)
+export const newClientSchema: z.ZodType<WireNewClient> = named(
+  'NewClient',
+  z.object({ ...registered, secret: z.string() }),
+  'A client with its secret, which is shown this once.',
+)
+
+export const revocationPageSchema: z.ZodType<WireRevocationPage> = named(
+  'Revocations',
+  z.object({
+    entries: z.array(
+      z.object({
+        sid: z.string(),
+        kind: z.enum(['ended', 'stale']),
+        gen: described(z.int(), { description: 'Access tokens with a smaller `gen` are refused; all, for `ended`.' }),
+        reason: text,
+        forget_at: instant,
+      }),
+    ),
+    next: described(z.string(), { description: 'What to ask for next. Opaque.' }),
+    more: described(z.boolean(), { description: 'There is more to read at once.' }),
+    as_of: instant,
+  }),
+  'Sessions whose access tokens must be refused although they have not expired.',
+)
+
+export const introspectionSchema: z.ZodType = named(
+  'Introspection',
+  z.looseObject({ active: z.boolean() }),
+  'RFC 7662 §2.2. Nothing but `active` for a token that is not good.',
+)
+export const metadataSchema: z.ZodType = named(
+  'AuthorizationServerMetadata',
+  z.looseObject({ issuer: z.string(), jwks_uri: z.string() }),
+  'RFC 8414 §2.',
+)
+
 const told = {
   id: z.string(),
   type: z.string(),
@@ -168,6 +234,12 @@ export const eventSchema: z.ZodType<WireEvent> = named(
   'One event of the log.',
 )
 
+export const sessionDetailSchema: z.ZodType<WireSessionDetail> = named(
+  'SessionDetail',
+  z.object({ ...session, end_event: eventSchema.nullable() }),
+  'A session with the event that ended it: by whom, and from where.',
+)
+
 /** A page of `items`; `next` is the cursor of the following one. */
 function pageSchema<T>(id: string, item: z.ZodType<T>): z.ZodType<WirePage<T>> {
   return named(id, z.object({ items: z.array(item), next: text }), 'One page; `next` is null on the last one.')
@@ -179,12 +251,15 @@ function listSchema<T>(id: string, item: z.ZodType<T>): z.ZodType<{ items: T[] }
 }
 
 export const sessionListSchema: z.ZodType<{ items: WireSession[] }> = listSchema('SessionList', sessionSchema)
+export const sessionPageSchema: z.ZodType<WirePage<WireSession>> = pageSchema('SessionPage', sessionSchema)
 export const userListSchema: z.ZodType<{ items: WireUser[] }> = listSchema('UserList', userSchema)
 export const userPageSchema: z.ZodType<WirePage<WireUser>> = pageSchema('UserPage', userSchema)
 export const activityPageSchema: z.ZodType<WirePage<WireActivity>> = pageSchema('ActivityPage', activitySchema)
 export const eventPageSchema: z.ZodType<WirePage<WireEvent>> = pageSchema('EventPage', eventSchema)
 
 export const invitationPageSchema: z.ZodType<WirePage<WireInvitation>> = pageSchema('InvitationPage', invitationSchema)
+
+export const clientPageSchema: z.ZodType<WirePage<WireClient>> = pageSchema('ClientPage', clientSchema)
 
 export const signingKeyListSchema: z.ZodType<{ items: WireSigningKey[] }> = listSchema(
   'SigningKeyList',
@@ -194,8 +269,15 @@ export const signingKeyListSchema: z.ZodType<{ items: WireSigningKey[] }> = list
 export const endedSchema: z.ZodType = z.object({ ended: z.int() })
 export const healthSchema: z.ZodType = z.object({ status: z.literal('ok') })
 export const readySchema: z.ZodType = z.object({ ready: z.literal(true) })
+export const metricsSchema: z.ZodType = z.string()
 export const documentSchema: z.ZodType = z.looseObject({ openapi: z.string() })
 export const jwksSchema: z.ZodType = z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) })
+
+export const oauthErrorSchema: z.ZodType = named(
+  'OauthError',
+  z.object({ error: z.string(), error_description: z.string() }),
+  'RFC 6749 §5.2.',
+)
 
 export const problemSchema: z.ZodType = named(
   'Problem',
@@ -218,6 +300,14 @@ const limitParameter: z.ZodType<number> = described(
     .transform(Number)
     .refine((limit) => limit <= 500),
   { type: 'integer', minimum: 1, maximum: 500, pattern: undefined, description: 'Items on a page; 50 unless given.' },
+)
+export const waitParameter: z.ZodType<number> = described(
+  z
+    .string()
+    .regex(/^\d{1,2}$/)
+    .transform(Number)
+    .refine((wait) => wait <= 30),
+  { type: 'integer', minimum: 0, maximum: 30, pattern: undefined, description: 'Seconds; 0 unless given.' },
 )
 const cursorParameter: z.ZodType<string> = described(z.string().min(1).max(512), {
   description: 'What the page before said as `next`.',

@@ -1,6 +1,7 @@
 import { createDocument } from './openapi.ts'
 import { isOn, type RouteSettings } from './paths.ts'
 import type { Route } from './route.ts'
+import { adminClientRoutes } from './routes/admin-clients.ts'
 import { adminEventRoutes } from './routes/admin-events.ts'
 import { adminInvitationRoutes } from './routes/admin-invitations.ts'
 import { adminKeyRoutes } from './routes/admin-keys.ts'
@@ -8,20 +9,24 @@ import { adminSessionRoutes } from './routes/admin-sessions.ts'
 import { adminUserRoutes } from './routes/admin-users.ts'
 import { authRoutes } from './routes/auth.ts'
 import { jwksRoutes } from './routes/jwks.ts'
+import { oauthRoutes } from './routes/oauth.ts'
 import { operationsRoutes } from './routes/operations.ts'
 import { ownRoutes } from './routes/own.ts'
 import { passwordRoutes } from './routes/password.ts'
 import { registrationRoutes } from './routes/registration.ts'
+import { revocationRoutes } from './routes/revocations.ts'
 
 /** Every route that these settings switch on. */
 export function listRoutes(settings: RouteSettings): readonly Route[] {
   const { adminPath, operationsPath } = settings
   const routes = [
     ...registrationRoutes(settings),
-    ...authRoutes,
+    ...authRoutes(settings),
     ...passwordRoutes(settings),
     ...ownRoutes,
     ...jwksRoutes,
+    ...revocationRoutes,
+    ...oauthRoutes(settings),
   ]
   if (isOn(adminPath)) {
     routes.push(
@@ -30,13 +35,14 @@ export function listRoutes(settings: RouteSettings): readonly Route[] {
       ...adminSessionRoutes(adminPath),
       ...adminInvitationRoutes(adminPath),
       ...adminKeyRoutes(adminPath),
+      ...adminClientRoutes(adminPath),
     )
   }
   if (operationsPath !== null) {
     let document: unknown
     routes.push(
       ...operationsRoutes(operationsPath, () => {
-        document ??= createDocument(routes, settings.issuer)
+        document ??= createDocument(routes, settings)
         return document
       }),
     )

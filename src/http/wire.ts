@@ -1,4 +1,16 @@
-import type { AccessClaims, Invitation, NewInvitation, Page, Session, SessionTokens, SigningKey, User } from '../api.ts'
+import type {
+  AccessClaims,
+  Client,
+  Invitation,
+  NewClient,
+  NewInvitation,
+  Page,
+  RevocationPage,
+  Session,
+  SessionTokens,
+  SigningKey,
+  User,
+} from '../api.ts'
 import type { LogEvent } from '../event/event.ts'
 
 /** The one mapping from the library's objects to the members of the HTTP API: snake_case, instants in epoch milliseconds. */
@@ -13,6 +25,9 @@ export interface WireTokens {
   user_id: string
   device_token: string
 }
+
+/** What is left of them where they are in cookies: nothing secret. */
+export type WireSignedIn = Pick<WireTokens, 'expires_in' | 'refresh_expires_in' | 'session_id' | 'user_id'>
 
 export interface WireClaims {
   user_id: string
@@ -36,6 +51,11 @@ export interface WireSession {
   method: string
 }
 
+/** With the event that ended it, where it has ended. */
+export interface WireSessionDetail extends WireSession {
+  end_event: WireEvent | null
+}
+
 export interface WireSigningKey {
   id: string
   algorithm: string
@@ -45,6 +65,25 @@ export interface WireSigningKey {
   activated_at: number | null
   retires_at: number | null
   ended_at: number | null
+}
+
+export interface WireClient {
+  id: string
+  name: string
+  created_by: string
+  created_at: number
+  revoked_at: number | null
+}
+
+export interface WireNewClient extends WireClient {
+  secret: string
+}
+
+export interface WireRevocationPage {
+  entries: { sid: string; kind: 'ended' | 'stale'; gen: number; reason: string | null; forget_at: number }[]
+  next: string
+  more: boolean
+  as_of: number
 }
 
 export interface WireUser {
@@ -136,6 +175,11 @@ export function toWireTokens(tokens: SessionTokens): WireTokens {
   }
 }
 
+export function toWireSignedIn(tokens: SessionTokens): WireSignedIn {
+  const { expires_in, refresh_expires_in, session_id, user_id } = toWireTokens(tokens)
+  return { expires_in, refresh_expires_in, session_id, user_id }
+}
+
 export function toWireClaims(claims: AccessClaims): WireClaims {
   return {
     user_id: claims.userId,
@@ -160,6 +204,10 @@ export function toWireSession(session: Session): WireSession {
     device_id: session.deviceId,
     method: session.method,
   }
+}
+
+export function toWireSessionDetail(session: Session, endEvent: LogEvent | null): WireSessionDetail {
+  return { ...toWireSession(session), end_event: endEvent === null ? null : toWireEvent(endEvent) }
 }
 
 export function toWireUser(user: User): WireUser {
@@ -254,5 +302,35 @@ export function toWireSigningKey(key: SigningKey): WireSigningKey {
     activated_at: key.activatedAt,
     retires_at: key.retiresAt,
     ended_at: key.endedAt,
+  }
+}
+
+export function toWireClient(client: Client): WireClient {
+  return {
+    id: client.id,
+    name: client.name,
+    created_by: client.createdBy,
+    created_at: client.createdAt,
+    revoked_at: client.revokedAt,
+  }
+}
+
+export function toWireNewClient(client: NewClient): WireNewClient {
+  return { ...toWireClient(client), secret: client.secret }
+}
+
+/** The names that the claims of an access token have. */
+export function toWireRevocations({ entries, next, more, asOf }: RevocationPage): WireRevocationPage {
+  return {
+    entries: entries.map(({ sessionId, kind, generation, reason, forgetAt }) => ({
+      sid: sessionId,
+      kind,
+      gen: generation,
+      reason,
+      forget_at: forgetAt,
+    })),
+    next,
+    more,
+    as_of: asOf,
   }
 }

@@ -24,7 +24,7 @@ export function createListener(options: ListenerOptions): RequestListener {
   const { gate, draining, readyPath, diagnostics, underWay, refuseUnasked } = options
 
   function refuse(request: IncomingMessage, response: ServerResponse, error: GatebookError): void {
-    sendResponse(request, response, refuseUnasked(error).response).catch(() => response.destroy())
+    sendResponse(request, response, refuseUnasked(error).response)
   }
 
   return (request, response) => {

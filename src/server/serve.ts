@@ -78,6 +78,7 @@ export async function startServer(
   const issuer = (config.issuer.value as string | null) ?? `http://localhost:${port}`
   const options = {
     adminPath: '/admin',
+    oauthPath: '/oauth',
     operationsPath,
     ...libraryOptions(config),
     ...(mailer !== null && createSenders(config, mailer, issuer, Date.now)),

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { DRAIN_MILLISECONDS } from '../adapters/respond.ts'
+import type { HttpResponse } from '../api.ts'
 import { type ErrorCode, GatebookError } from '../errors.ts'
 import type { Diagnostics } from '../options.ts'
 import type { RefuseUnasked } from './refuse-unasked.ts'
@@ -58,10 +59,7 @@ export function answerUnreadable(server: Server, { underWay, diagnostics, refuse
     diagnostics.debug({ status: error.status, code: error.code, request_id: requestId }, 'request that was not taken')
     const timer = setTimeout(() => socket.destroy(), DRAIN_MILLISECONDS)
     socket.once('close', () => clearTimeout(timer)).resume()
-    formatResponse(response).then(
-      (text) => socket.end(text),
-      () => socket.destroy(),
-    )
+    socket.end(formatResponse(response))
   }
 }
 
@@ -72,10 +70,10 @@ function closed(response: ServerResponse): Promise<void> {
   })
 }
 
-async function formatResponse(response: Response): Promise<string> {
-  const body = await response.text()
+function formatResponse(response: HttpResponse): string {
+  const body = Buffer.from(response.body ?? []).toString()
   const title = (JSON.parse(body) as { title: string }).title
-  const headers = [...response.headers, ['Connection', 'close'], ['Date', new Date().toUTCString()]]
+  const headers = [...Object.entries(response.headers), ['Connection', 'close'], ['Date', new Date().toUTCString()]]
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   return `HTTP/1.1 ${response.status} ${title}\r\n${lines}\r\n${body}`
 }

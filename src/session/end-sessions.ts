@@ -3,6 +3,7 @@ import type { NewEvent } from '../event/event.ts'
 import type { EventLog } from '../log/log.ts'
 import type { Settings } from '../options.ts'
 import { chunks } from '../store/chunks.ts'
+import type { RevocationTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { CLOCK_SKEW_SECONDS } from '../token/claims.ts'
 import type { RevocationList } from '../token/revocations.ts'
@@ -26,14 +27,17 @@ export interface SessionEnder {
   markStale(tx: Transaction, sessions: readonly EndedSession[], generation: number): Promise<void>
 }
 
-export function createSessionEnder(log: EventLog, revocations: RevocationList, settings: Settings): SessionEnder {
+export function createSessionEnder(
+  log: EventLog,
+  revocations: Pick<RevocationList, 'note'>,
+  settings: Settings,
+): SessionEnder {
   const { clock } = settings
 
   async function revoke(
     tx: Transaction,
     sessions: readonly EndedSession[],
-    kind: 'ended' | 'stale',
-    generation: number,
+    { kind, generation, reason }: Pick<RevocationTable, 'kind' | 'generation' | 'reason'>,
   ): Promise<void> {
     const at = clock.now()
     // A session whose access tokens have all expired needs nothing; a clock of another process may be behind.
@@ -44,14 +48,16 @@ export function createSessionEnder(log: EventLog, revocations: RevocationList, s
     for (const chunk of chunks(rows)) {
       await tx.db
         .insertInto('gatebook_revocation')
-        .values(chunk.map(({ id, forgetAt }) => ({ session_id: id, kind, generation, at, forget_at: forgetAt })))
+        .values(
+          chunk.map(({ id, forgetAt }) => ({ session_id: id, kind, generation, reason, at, forget_at: forgetAt })),
+        )
         .execute()
     }
-    tx.afterCommit(() => {
-      for (const { id, forgetAt } of rows) {
-        revocations.note({ sessionId: id, ended: kind === 'ended', generation, forgetAt })
-      }
-    })
+    tx.afterCommit(() =>
+      revocations.note(
+        rows.map(({ id, forgetAt }) => ({ sessionId: id, ended: kind === 'ended', generation, reason, forgetAt })),
+      ),
+    )
   }
 
   return {
@@ -61,7 +67,7 @@ export function createSessionEnder(log: EventLog, revocations: RevocationList, s
       for (const chunk of chunks(sessions.map(({ id }) => id))) {
         await tx.db.updateTable('gatebook_session').set(ended).where('id', 'in', chunk).execute()
       }
-      await revoke(tx, sessions, 'ended', 0)
+      await revoke(tx, sessions, { kind: 'ended', generation: 0, reason })
       await log.append(
         tx,
         sessions.map((session) => ({
@@ -76,7 +82,7 @@ export function createSessionEnder(log: EventLog, revocations: RevocationList, s
     },
 
     async markStale(tx, sessions, generation) {
-      if (sessions.length > 0) await revoke(tx, sessions, 'stale', generation)
+      if (sessions.length > 0) await revoke(tx, sessions, { kind: 'stale', generation, reason: null })
     },
   }
 }

@@ -1,5 +1,7 @@
 import { sql } from 'kysely'
-import type { Session } from '../api.ts'
+import type { Page, PageOptions, Session } from '../api.ts'
+import { GatebookError } from '../errors.ts'
+import { encodeCursor, parseCursor, parseLimit } from '../log/cursor.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../util/clock.ts'
 import { isId } from '../util/id.ts'
@@ -11,6 +13,8 @@ export interface SessionReader {
   find(sessionId: string): Promise<Session | null>
   /** Live ones, newest first. */
   list(userId: string): Promise<readonly Session[]>
+  /** Those that have ended, the last one first. Throws ERR_QUERY_INVALID, ERR_CURSOR_INVALID. */
+  listEnded(userId: string, options?: PageOptions): Promise<Page<Session>>
 }
 
 export function createSessionReader(store: Store, clock: Clock): SessionReader {
@@ -38,5 +42,53 @@ export function createSessionReader(store: Store, clock: Clock): SessionReader {
       )
       return rows.map(toSession)
     },
+    async listEnded(userId, options = {}) {
+      const limit = parseLimit(options.limit)
+      const before = options.cursor === undefined ? null : parsePosition(options.cursor)
+      const rows = await store.read((db) => {
+        // In the order of the index by_subject, behind which ids break ties.
+        let query = db
+          .selectFrom('gatebook_session')
+          .selectAll()
+          .where('subject_id', '=', userId)
+          .where('ended_at', 'is not', null)
+          .orderBy('ended_at', 'desc')
+          .orderBy('created_at', 'desc')
+          .orderBy('id', 'desc')
+          .limit(sql.lit(limit + 1))
+        if (before !== null) {
+          const { endedAt, createdAt, id } = before
+          query = query
+            .where('ended_at', '<=', endedAt)
+            .where(({ and, eb, or }) =>
+              or([
+                eb('ended_at', '<', endedAt),
+                eb('created_at', '<', createdAt),
+                and([eb('created_at', '=', createdAt), eb('id', '<', id)]),
+              ]),
+            )
+        }
+        return query.execute()
+      })
+      const items = rows.slice(0, limit).map(toSession)
+      return { items, next: rows.length > limit ? formatPosition(items.at(-1)!) : null }
+    },
   }
+}
+
+interface Position {
+  readonly endedAt: number
+  readonly createdAt: number
+  readonly id: string
+}
+
+function formatPosition({ endedAt, createdAt, id }: Session): string {
+  return encodeCursor(`${endedAt} ${createdAt} ${id}`)
+}
+
+function parsePosition(cursor: string): Position {
+  const match = /^(\d{1,15}) (\d{1,15}) (\w+)$/.exec(parseCursor(cursor))
+  const id = match?.[3]
+  if (match === null || id === undefined || !isId('session', id)) throw new GatebookError('ERR_CURSOR_INVALID')
+  return { endedAt: Number(match[1]), createdAt: Number(match[2]), id }
 }

@@ -22,8 +22,20 @@ export interface OpenDatabase {
    * engine's driver.
    */
   adopt(connection: object): Kysely<Tables> | null
+  /** How processes on this database tell each other that there is something to read; null where they can only look. */
+  readonly signals: DatabaseSignals | null
   /** Ends what was opened here; an application's own pool stays open. */
   close(): Promise<void>
+}
+
+/** Hints, and no more: one may be lost, so whoever listens looks by himself now and then as well. */
+export interface DatabaseSignals {
+  send(channel: string): Promise<void>
+  /**
+   * On a connection of its own, which is opened again when it breaks; then too `onSignal` is called, for what was missed.
+   * Null where there is no such connection. The returned function ends it.
+   */
+  readonly listen: ((channel: string, onSignal: () => void) => () => Promise<void>) | null
 }
 
 /** Every difference between the engines that code outside `dialects/` has to know. */

@@ -18,6 +18,7 @@ export interface Tables {
   gatebook_throttle: ThrottleTable
   gatebook_revocation: RevocationTable
   gatebook_one_time_token: OneTimeTokenTable
+  gatebook_client: ClientTable
 }
 
 export interface MetaTable {
@@ -87,7 +88,7 @@ export interface SessionTable {
   /** The earlier of the idle and the absolute end. */
   expires_at: number
   absolute_expires_at: number
-  /** When the last access token that was issued for it expires. */
+  /** When the last of the access tokens that were issued for it expires, which need not be the newest. */
   access_expires_at: number
   ended_at: number | null
   end_reason: string | null
@@ -171,9 +172,22 @@ export interface RevocationTable {
   kind: 'ended' | 'stale'
   /** Smallest acceptable generation, for `stale`. */
   generation: number
+  /** Why the session has ended; NULL for `stale`. */
+  reason: string | null
   at: number
   /** When the last access token that it concerns has expired. */
   forget_at: number
+}
+
+/** A program that may ask about tokens. */
+export interface ClientTable {
+  id: string
+  name: string
+  /** SHA-256 of the secret; the secret itself is nowhere. */
+  secret_digest: string
+  created_by: string
+  created_at: number
+  revoked_at: number | null
 }
 
 /** What a secret in a mail or a link stands for: a reset, a confirmation, an invitation. */

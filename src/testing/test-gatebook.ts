@@ -72,7 +72,7 @@ export interface TestGatebook {
 
 /**
  * A Gatebook for tests of what is built on it: in memory unless `database` says otherwise, with a random secret, the
- * cheapest password hashes and a clock that stands still. Throws what `createGatebook` throws.
+ * cheapest password hashes, access tokens that live their whole life and a clock that stands still. Throws what `createGatebook` throws.
  */
 export async function createTestGatebook(options: TestGatebookOptions = {}): Promise<TestGatebook> {
   const clock = options.clock ?? createFakeClock()
@@ -84,6 +84,7 @@ export async function createTestGatebook(options: TestGatebookOptions = {}): Pro
     database: sqlite(':memory:'),
     ...secret,
     ...CHEAP_HASHES,
+    accessTokenJitterPercent: 0,
     ...options,
     clock,
     claims: async (subject) => ({ ...(await options.claims?.(subject)), ...ownClaims.get(subject.userId) }),

@@ -1,11 +1,12 @@
 import type { AccessClaims } from '../api.ts'
-import { GatebookError } from '../errors.ts'
+import { GatebookError, isGatebookError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import { generateId } from '../util/id.ts'
 import { type CheckedClaims, checkAccessHeader, readAccessClaims } from './access-claims.ts'
 import { CLOCK_SKEW_SECONDS } from './claims.ts'
 import { openCompact, parseCompact, refused } from './compact.ts'
 import { signAccessJwt } from './jwt.ts'
+import { refuseRevoked } from './refuse-revoked.ts'
 import type { RevocationList } from './revocations.ts'
 import type { KeyRing } from './signing-key.ts'
 import { createVerifiedTokens } from './verified-tokens.ts'
@@ -30,20 +31,26 @@ export interface IssuedAccessToken {
 }
 
 export interface AccessTokens {
-  /** Throws ERR_TOKEN_TOO_LARGE. */
-  issue(subject: AccessSubject): IssuedAccessToken
-  /** Throws ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED, ERR_TOKEN_REVOKED, ERR_TOKEN_STALE. */
+  /** At most `maxBytes`, where that is less than the option says. Throws ERR_TOKEN_TOO_LARGE. */
+  issue(subject: AccessSubject, maxBytes?: number): IssuedAccessToken
+  /** Throws ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED, ERR_TOKEN_REVOKED, ERR_TOKEN_STALE, ERR_REVOCATIONS_UNAVAILABLE. */
   verify(token: string): Promise<AccessClaims>
-  /** For logging out: everything but the expiry and the revocations is checked. */
-  verifyIgnoringEnd(token: string): Promise<AccessClaims>
+  /** For logging out: everything but the expiry and the revocations is checked. Throws ERR_TOKEN_INVALID. */
+  check(token: string): Promise<CheckedClaims>
+  /** The same; null for what is no access token of ours. */
+  open(token: string): Promise<CheckedClaims | null>
 }
 
 export function createAccessTokens(keys: KeyRing, revocations: RevocationList, settings: Settings): AccessTokens {
   const { issuer, audience, clientId, clock, accessTokenSeconds, accessTokenMaxBytes } = settings
+  const longestCut = Math.floor((accessTokenSeconds * settings.accessTokenJitterPercent) / 100)
 
   const rules = { issuer, audience, lifetimeMax: accessTokenSeconds + CLOCK_SKEW_SECONDS, skew: CLOCK_SKEW_SECONDS }
   const verified = createVerifiedTokens(settings.verifiedTokens)
   let epoch = 0
+  // A program that attaches reads the revocations once, and is over soon.
+  const closesWhenStale = settings.revocationFailMode === 'closed' && !settings.attach
+  const staleMost = settings.revocationMaxStaleSeconds * 1000
 
   async function check(token: string): Promise<CheckedClaims> {
     if (epoch !== keys.epoch()) {
@@ -62,10 +69,11 @@ export function createAccessTokens(keys: KeyRing, revocations: RevocationList, s
   }
 
   return {
-    issue({ userId, sessionId, roles, claims, generation, authenticatedAt }) {
+    issue({ userId, sessionId, roles, claims, generation, authenticatedAt }, maxBytes = accessTokenMaxBytes) {
       const now = clock.now()
       const iat = Math.floor(now / 1000)
       const tokenId = generateId('token', now)
+      const expiresIn = accessTokenSeconds - Math.floor(Math.random() * (longestCut + 1))
       const token = signAccessJwt(
         {
           ...claims,
@@ -78,28 +86,36 @@ export function createAccessTokens(keys: KeyRing, revocations: RevocationList, s
           auth_time: Math.floor(authenticatedAt / 1000),
           jti: tokenId,
           iat,
-          exp: iat + accessTokenSeconds,
+          exp: iat + expiresIn,
           roles,
         },
         keys.signingKey(),
       )
-      if (token.length > accessTokenMaxBytes) {
-        throw new GatebookError('ERR_TOKEN_TOO_LARGE', {
-          members: { length: token.length, maximum: accessTokenMaxBytes },
-        })
+      const maximum = Math.min(maxBytes, accessTokenMaxBytes)
+      // Not the other way round: a limit that is not a number lets nothing through.
+      if (!(token.length <= maximum)) {
+        throw new GatebookError('ERR_TOKEN_TOO_LARGE', { members: { length: token.length, maximum } })
       }
-      return { token, tokenId, expiresIn: accessTokenSeconds, expiresAt: (iat + accessTokenSeconds) * 1000 }
+      return { token, tokenId, expiresIn, expiresAt: (iat + expiresIn) * 1000 }
     },
 
     async verify(token) {
-      const { claims, generation } = await check(token)
+      const checked = await check(token)
+      const { claims } = checked
       if (claims.expiresAt <= clock.now()) throw new GatebookError('ERR_TOKEN_EXPIRED')
-      const revocation = revocations.find(claims.sessionId)
-      if (revocation?.ended === true) throw new GatebookError('ERR_TOKEN_REVOKED')
-      if (revocation !== null && generation < revocation.generation) throw new GatebookError('ERR_TOKEN_STALE')
+      refuseRevoked(revocations.sessions, checked)
+      if (closesWhenStale && revocations.staleMilliseconds() > staleMost) {
+        throw new GatebookError('ERR_REVOCATIONS_UNAVAILABLE', { retryAfterSeconds: 1 })
+      }
       return claims
     },
 
-    verifyIgnoringEnd: async (token) => (await check(token)).claims,
+    check,
+
+    open: (token) =>
+      check(token).catch((error: unknown) => {
+        if (isGatebookError(error, 'ERR_TOKEN_INVALID')) return null
+        throw error
+      }),
   }
 }

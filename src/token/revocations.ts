@@ -1,120 +1,131 @@
-import type { Selectable } from 'kysely'
 import { sql } from 'kysely'
 import { chunks } from '../store/chunks.ts'
 import type { Store } from '../store/store.ts'
-import type { RevocationTable } from '../store/tables.ts'
 import type { Clock } from '../util/clock.ts'
-
-export interface Revocation {
-  readonly sessionId: string
-  readonly ended: boolean
-  /** Access tokens of a smaller generation are stale. */
-  readonly generation: number
-  /** When no access token of before can be valid any more. */
-  readonly forgetAt: number
-}
+import { CLOCK_SKEW_SECONDS } from './claims.ts'
+import { createNumberGaps, type NumberGaps } from './number-gaps.ts'
+import { readRevocationRows } from './revocation-rows.ts'
+import { createRevokedSessions, type Revocation, type RevokedSessions } from './revoked-sessions.ts'
 
 /** The sessions whose access tokens must be refused although they have not expired. Asking costs no query. */
 export interface RevocationList {
-  find(sessionId: string): Revocation | null
+  readonly sessions: Pick<RevokedSessions, 'leastGeneration' | 'reasonOf' | 'size'>
+  /** What of the numbers was seen here. */
+  readonly gaps: Pick<NumberGaps, 'last' | 'list'>
   /** What this process has just committed. */
-  note(revocation: Revocation): void
+  note(revocations: readonly Revocation[]): void
   /** Reads what others have committed. */
   poll(): Promise<void>
+  /** Grows with everything that is noted or read. */
+  version(): number
+  /** Settles when there is another version than this one, or after so many milliseconds; false when there will be none. */
+  change(version: number, milliseconds: number): Promise<boolean>
+  /** Lets nobody wait any more. */
+  close(): void
   /** Removes rows that no token depends on any more; true when there may be more. */
   forget(): Promise<boolean>
-  /** Epoch milliseconds of the last successful poll. */
-  asOf(): number
-  size(): number
+  /** Milliseconds since the last poll that succeeded began. By a clock that nobody sets. */
+  staleMilliseconds(): number
 }
 
-/** A number that has not shown up after so long belongs to a transaction that was rolled back. */
-const GAP_PATIENCE = 60_000
-const GAP_LOOKBACK = 1000
-const BATCH = 1000
+/** Numbers that are missed for longer are looked for less often. */
+const YOUNG_MILLISECONDS = 60_000
+const OLD_EVERY = 10
+const FORGET_BATCH = 1000
+const WAITING_MOST = 10_000
 
-type Row = Selectable<RevocationTable>
+export function createRevocationList(store: Store, clock: Clock, accessTokenSeconds: number): RevocationList {
+  const sessions = createRevokedSessions()
+  const gaps = createNumberGaps()
+  const waiting = new Set<() => void>()
+  /** A row that shows up after so long concerns no token that is still valid. */
+  const patience = (accessTokenSeconds + CLOCK_SKEW_SECONDS) * 1000 + YOUNG_MILLISECONDS
+  let polls = 0
+  let version = 0
+  let closed = false
+  let freshAt = Number.NEGATIVE_INFINITY
 
-export function createRevocationList(store: Store, clock: Clock): RevocationList {
-  const revocations = new Map<string, Revocation>()
-  /** Numbers below `last` that have not been seen, with the instant at which they were first missed. */
-  const gaps = new Map<number, number>()
-  let last = 0
-  let asOf = 0
-
-  function note(revocation: Revocation): void {
-    const known = revocations.get(revocation.sessionId)
-    revocations.set(revocation.sessionId, {
-      sessionId: revocation.sessionId,
-      ended: revocation.ended || known?.ended === true,
-      generation: Math.max(revocation.generation, known?.generation ?? 0),
-      forgetAt: Math.max(revocation.forgetAt, known?.forgetAt ?? 0),
-    })
+  function wake(): void {
+    version += 1
+    for (const go of [...waiting]) go()
   }
 
-  /** Numbers are given before the commit, so a smaller one can become visible after a larger one. */
-  function follow(seq: number, now: number): void {
-    gaps.delete(seq)
-    if (seq <= last) return
-    for (let missing = Math.max(last + 1, seq - GAP_LOOKBACK); missing < seq; missing++) gaps.set(missing, now)
-    last = seq
-  }
-
-  function startOfReading(now: number): number {
-    for (const [seq, missedAt] of gaps) if (now - missedAt > GAP_PATIENCE) gaps.delete(seq)
-    return gaps.size === 0 ? last : Math.min(...gaps.keys()) - 1
-  }
-
-  async function readPage(after: number): Promise<Row[]> {
-    return store.read((db) =>
-      db
-        .selectFrom('gatebook_revocation')
-        .selectAll()
-        .where('seq', '>', after)
-        .orderBy('seq')
-        .limit(sql.lit(BATCH))
-        .execute(),
-    )
+  async function readNew(now: number): Promise<number> {
+    let found = 0
+    let last = gaps.last
+    let missing = gaps.list(polls++ % OLD_EVERY === 0 ? undefined : now - YOUNG_MILLISECONDS)
+    for (;;) {
+      const { rows, more } = await readRevocationRows(store, { last, missing })
+      for (const row of rows) {
+        gaps.see(row.seq, now)
+        if (row.forgetAt > now) sessions.note(row)
+      }
+      found += rows.length
+      if (!more) return found
+      const cut = rows.at(-1)!.seq
+      last = Math.max(last, cut)
+      missing = missing.filter(({ to }) => to > cut).map(({ from, to }) => ({ from: Math.max(from, cut + 1), to }))
+    }
   }
 
   return {
-    find: (sessionId) => revocations.get(sessionId) ?? null,
-    note,
+    sessions,
+    gaps,
+
+    note(revocations) {
+      for (const revocation of revocations) sessions.note(revocation)
+      wake()
+    },
 
     async poll() {
+      const began = performance.now()
       const now = clock.now()
-      let after = startOfReading(now)
-      for (;;) {
-        const rows = await readPage(after)
-        for (const row of rows) {
-          const seq = Number(row.seq)
-          after = seq
-          follow(seq, now)
-          const forgetAt = Number(row.forget_at)
-          if (forgetAt > now) {
-            note({ sessionId: row.session_id, ended: row.kind === 'ended', generation: row.generation, forgetAt })
-          }
+      gaps.forget(now - patience)
+      const found = await readNew(now)
+      freshAt = began
+      sessions.forget(now)
+      if (found > 0) wake()
+    },
+
+    version: () => version,
+
+    change(known, milliseconds) {
+      if (closed || waiting.size >= WAITING_MOST) return Promise.resolve(false)
+      if (known !== version) return Promise.resolve(true)
+      return new Promise((resolve) => {
+        const go = () => {
+          clearTimeout(timer)
+          waiting.delete(go)
+          resolve(!closed)
         }
-        if (rows.length < BATCH) break
-      }
-      asOf = now
-      for (const [sessionId, { forgetAt }] of revocations) if (forgetAt <= now) revocations.delete(sessionId)
+        const timer = setTimeout(go, milliseconds)
+        waiting.add(go)
+      })
+    },
+
+    close() {
+      closed = true
+      wake()
     },
 
     async forget() {
       const now = clock.now()
       const rows = await store.read((db) =>
-        db.selectFrom('gatebook_revocation').select('seq').where('forget_at', '<', now).limit(sql.lit(BATCH)).execute(),
+        db
+          .selectFrom('gatebook_revocation')
+          .select('seq')
+          .where('forget_at', '<', now)
+          .limit(sql.lit(FORGET_BATCH))
+          .execute(),
       )
       if (rows.length === 0) return false
       const seqs = rows.map(({ seq }) => Number(seq))
       await store.transaction(async ({ db }) => {
         for (const chunk of chunks(seqs)) await db.deleteFrom('gatebook_revocation').where('seq', 'in', chunk).execute()
       })
-      return rows.length === BATCH
+      return rows.length === FORGET_BATCH
     },
 
-    asOf: () => asOf,
-    size: () => revocations.size,
+    staleMilliseconds: () => performance.now() - freshAt,
   }
 }

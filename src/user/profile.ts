@@ -91,7 +91,7 @@ function instantOf(value: number | null | undefined): number | null {
 }
 
 /** Of a subject whose sessions this transaction has locked, so that it stays what it is. */
-export async function readGeneration(tx: Transaction, subjectId: string): Promise<number> {
+export async function readGeneration(tx: Pick<Transaction, 'db'>, subjectId: string): Promise<number> {
   const row = await tx.db
     .selectFrom('gatebook_subject')
     .select('generation')

@@ -15,6 +15,7 @@ export const ID_PREFIXES = {
   request: 'req_',
   key: 'key_',
   invitation: 'inv_',
+  client: 'cli_',
   oneTimeToken: 'ott_',
 } as const
 

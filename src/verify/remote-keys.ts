@@ -5,6 +5,7 @@ import { decodeUtf8 } from '../util/bytes.ts'
 import { parseStrictJson } from '../util/strict-json.ts'
 import type { KeySource } from './key-source.ts'
 import { importVerificationKey, type VerificationJwk } from './keys.ts'
+import { readBody } from './read-body.ts'
 
 export interface RemoteKeysOptions {
   readonly url: URL
@@ -110,7 +111,7 @@ async function fetchKeys(
     headers: { Accept: 'application/jwk-set+json, application/json' },
   })
   if (response.status !== 200) throw new Error(`the JWKS URL answered ${response.status}`)
-  const body = parseStrictJson(decodeUtf8(await readBody(response))) as { keys?: unknown } | null
+  const body = parseStrictJson(decodeUtf8(await readBody(response, BYTES_MOST))) as { keys?: unknown } | null
   if (!Array.isArray(body?.keys)) throw new Error('the JWKS URL did not answer with a key set')
   const at = now()
   return {
@@ -142,17 +143,6 @@ function tryImport(jwk: unknown): VerificationKey | null {
   } catch {
     return null
   }
-}
-
-async function readBody(response: Response): Promise<Uint8Array> {
-  const parts: Uint8Array[] = []
-  let size = 0
-  for await (const part of response.body ?? []) {
-    size += part.length
-    if (size > BYTES_MOST) throw new Error(`the key set has more than ${BYTES_MOST} bytes`)
-    parts.push(part)
-  }
-  return Buffer.concat(parts)
 }
 
 /** RFC 9111 §5.2.2.1, in milliseconds. */

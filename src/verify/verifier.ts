@@ -6,6 +6,12 @@ import { type CompactJws, openCompact, parseCompact, refused, type VerificationK
 import { createVerifiedTokens } from '../token/verified-tokens.ts'
 import { type KeySource, localKeys } from './key-source.ts'
 import { remoteKeys } from './remote-keys.ts'
+import {
+  type RemoteRevocations,
+  type RevocationOptions,
+  type RevocationState,
+  remoteRevocations,
+} from './remote-revocations.ts'
 
 export interface VerifierOptions {
   /** `iss`, exactly. */
@@ -24,6 +30,8 @@ export interface VerifierOptions {
   readonly maxLifetimeSeconds?: number
   /** Tokens whose signature is checked once: 0 to 100,000, default 1,000. */
   readonly verifiedTokens?: number
+  /** Without it, a token is good until it expires, whatever becomes of its session meanwhile. */
+  readonly revocations?: RevocationOptions
   readonly fetch?: typeof fetch
   /** Epoch milliseconds; default Date.now. */
   readonly now?: () => number
@@ -32,9 +40,16 @@ export interface VerifierOptions {
 export interface Verifier {
   /**
    * The content of an access token, frozen. Throws ERR_TOKEN_INVALID, ERR_TOKEN_EXPIRED, or ERR_KEYS_UNAVAILABLE while the
-   * keys cannot be had. No error holds a part of the token.
+   * keys cannot be had; with `revocations` also ERR_TOKEN_REVOKED (with `members.end_reason`), ERR_TOKEN_STALE, or
+   * ERR_REVOCATIONS_UNAVAILABLE. No error holds a part of the token.
    */
   verify(accessToken: string): Promise<AccessClaims>
+  /** Settles when tokens can be judged. Throws ERR_KEYS_UNAVAILABLE or ERR_REVOCATIONS_UNAVAILABLE. */
+  ready(): Promise<void>
+  /** Null without `revocations`. */
+  revocationState(): RevocationState | null
+  /** Ends the questions about revocations, which keep a process alive. */
+  close(): void
 }
 
 const DEFAULT_ALGORITHMS: readonly VerificationAlgorithmName[] = ['ES256', 'EdDSA', 'RS256']
@@ -50,6 +65,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const algorithms = options.algorithms ?? DEFAULT_ALGORITHMS
   const keys = openKeys(options, algorithms)
   const rules = { issuer, audience, lifetimeMax, skew }
+  const revocations = openRevocations(options)
   let epoch = keys.epoch()
 
   function check(token: string): CheckedClaims | Promise<CheckedClaims> {
@@ -82,8 +98,15 @@ export function createVerifier(options: VerifierOptions): Verifier {
       }
       const { claims } = checked
       if (claims.expiresAt + skew * 1000 <= now()) throw new GatebookError('ERR_TOKEN_EXPIRED')
+      const waiting = revocations?.check(checked)
+      if (waiting !== undefined) await waiting
       return claims
     },
+    async ready() {
+      await Promise.all([keys.find(''), revocations?.ready()])
+    },
+    revocationState: () => revocations?.state() ?? null,
+    close: () => revocations?.close(),
   }
 }
 
@@ -93,13 +116,48 @@ function openKeys(options: VerifierOptions, algorithms: readonly VerificationAlg
     return localKeys(options.keys)
   }
   const { issuer, jwksUrl = `${issuer.replace(/\/$/, '')}/.well-known/jwks.json` } = options
-  if (!URL.canParse(String(jwksUrl))) throw invalid('jwksUrl: not a URL')
-  const url = new URL(jwksUrl)
+  return remoteKeys({
+    url: checkUrl('jwksUrl', jwksUrl),
+    algorithms,
+    fetch: options.fetch ?? globalThis.fetch,
+    now: options.now ?? Date.now,
+  })
+}
+
+function openRevocations({ issuer, revocations: given, ...options }: VerifierOptions): RemoteRevocations | null {
+  if (given === undefined) return null
+  const { clientId, clientSecret, url = `${issuer.replace(/\/$/, '')}/auth/revocations`, failMode = 'closed' } = given
+  for (const [name, value] of Object.entries({ clientId, clientSecret })) {
+    if (typeof value !== 'string' || value === '') throw invalid(`revocations.${name}: a text is needed`)
+  }
+  if (failMode !== 'closed' && failMode !== 'open') throw invalid('revocations.failMode: closed or open')
+  const waitSeconds = checkRange('revocations.waitSeconds', given.waitSeconds ?? 5, 0, 30)
+  const maxStaleSeconds = checkRange('revocations.maxStaleSeconds', given.maxStaleSeconds ?? 60, 15, 3600)
+  if (maxStaleSeconds < 2 * waitSeconds + 5) {
+    throw invalid('revocations.maxStaleSeconds: 5 seconds more than twice waitSeconds at the least')
+  }
+  return remoteRevocations({
+    clientId,
+    clientSecret,
+    failMode,
+    waitSeconds,
+    maxStaleSeconds,
+    onError: given.onError ?? (() => {}),
+    url: checkUrl('revocations.url', url),
+    fetch: options.fetch ?? globalThis.fetch,
+    now: options.now ?? Date.now,
+  })
+}
+
+/** Throws for what could be read or changed on its way. */
+function checkUrl(name: string, given: string | URL): URL {
+  if (!URL.canParse(String(given))) throw invalid(`${name}: not a URL`)
+  const url = new URL(given)
   const local = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && local)) {
-    throw invalid('jwksUrl: https, or this machine; whoever can change the answer could sign tokens')
+    throw invalid(`${name}: https, or this machine; whoever can change the answer decides which tokens are good`)
   }
-  return remoteKeys({ url, algorithms, fetch: options.fetch ?? globalThis.fetch, now: options.now ?? Date.now })
+  return url
 }
 
 function checkRange(name: string, value: number, low: number, high: number): number {

@@ -63,6 +63,27 @@ describe('administration', () => {
     ])
   })
 
+  test('clients are added, listed and revoked, and their secret is shown once', async () => {
+    const added = await at.gatebook(['client', 'add', 'reports service'])
+    const [, id = '', secret = ''] = /^id {6}(cli_\w+)\nsecret {2}(gbk_[\w-]{43})\n$/.exec(added.stdout) ?? []
+    expect(added.stderr).toContain('Nobody can show the secret again.')
+    const [row] = parseLines((await at.gatebook(['client', 'list', '--json'])).stdout)
+    expect(row).toMatchObject({ id, name: 'reports service', created_by: 'cli', revoked_at: null })
+    expect((await at.gatebook(['client', 'list'])).stdout).toMatch(/reports service .* active/)
+    const told = JSON.parse((await at.gatebook(['client', 'add', 'gateway', '--json'])).stdout) as { secret: string }
+    expect(told.secret).toMatch(/^gbk_/)
+    expect((await at.gatebook(['client', 'revoke', id])).stdout).toBe(`${id} is revoked.\n`)
+    expect((await at.gatebook(['client', 'revoke', id])).stdout).toBe(`${id} had been revoked before.\n`)
+    expect((await at.gatebook(['client', 'revoke', 'cli_x'])).status).toBe(1)
+    expect((await at.gatebook(['client', 'add', ' '])).status).toBe(1)
+    expect((await at.gatebook(['client', 'list', '--json'])).stdout).not.toContain(secret)
+    expect(await at.eventsOf('--type', 'client.*')).toEqual([
+      { type: 'client.created', reason: null, actor: BY_CLI },
+      { type: 'client.created', reason: null, actor: BY_CLI },
+      { type: 'client.revoked', reason: null, actor: BY_CLI },
+    ])
+  })
+
   test('sessions are listed and ended', async () => {
     const first = (await (await at.login(PASSWORD)).json()) as { session_id: string; refresh_token: string }
     await at.login(PASSWORD, 'another browser')
@@ -81,6 +102,15 @@ describe('administration', () => {
       { type: 'login.succeeded', reason: null, actor: expect.anything() },
       { type: 'session.ended', reason: 'ended-by-admin', actor: BY_CLI },
     ])
+    const shown = await at.gatebook(['session', 'show', first.session_id])
+    expect(shown.stdout).toMatch(/\nreason +ended-by-admin\nended by +system cli\nevent +evt_\w+\n$/)
+    const detail = JSON.parse((await at.gatebook(['session', 'show', first.session_id, '--json'])).stdout)
+    expect(detail).toMatchObject({ id: first.session_id, end_event: { type: 'session.ended', actor: BY_CLI } })
+    expect((await at.gatebook(['session', 'show', 'ses_x'])).status).toBe(1)
+    const ended = await at.gatebook(['session', 'list', ANNA, '--ended', '--limit', '1'])
+    expect(ended.stdout).toMatch(/^ID +ENDED +REASON .*\nses_\w+ .* ended-by-admin .*\n$/)
+    expect((await at.gatebook(['session', 'list', ANNA, '--limit', '1'])).status).toBe(2)
+
     const refreshed = await post(`${at.server.url}/auth/refresh`, { refresh_token: first.refresh_token })
     expect(refreshed.status).toBe(401)
     expect((await at.gatebook(['session', 'end', '--user', ANNA, '--json'])).stdout).toBe('{"ended":1}\n')

@@ -53,6 +53,9 @@ const OUTPUTS: readonly (readonly [args: string, shown: RegExp])[] = [
   [`log show ${EVENT_ID} --json`, /\\u001b\[2J/],
   ['session list USER', /\\u001b\[2J/],
   ['session list USER --json', /\\u001b\[2J/],
+  ['session list USER --ended', /\\u001b\[2J/],
+  ['session show SESSION', /\\u001b\[2J/],
+  ['session show SESSION --json', /\\u001b\[2J/],
   ['user list', /\\u001b\[2J/],
   ['user list --json', /\\u001b\[2J/],
   ['user show USER', /\\u001b\[2J/],
@@ -67,6 +70,7 @@ describe.each(availableEngines)('what somebody has written into every text, on $
   const folder = mkdtempSync(join(tmpdir(), 'gatebook-injection-'))
   let database: TestDatabase
   let userId: string
+  let endedId: string
 
   beforeAll(async () => {
     database = await engine.createDatabase()
@@ -74,6 +78,8 @@ describe.each(availableEngines)('what somebody has written into every text, on $
     const gate = await createGatebook({ issuer: 'http://localhost', database: dialect, secret: SECRET })
     const { userId: id } = await gate.register({ identifier: 'anna@app.example', password: PASSWORD })
     await gate.invitations.create({ identifier: 'ben@app.example', roles: ['reader'] })
+    endedId = (await gate.login({ identifier: 'anna@app.example', password: PASSWORD })).sessionId
+    await gate.sessions.end(endedId, 'logout')
     await gate.close()
     userId = id
     const { kysely, close } = await dialect.connect()
@@ -93,7 +99,7 @@ describe.each(availableEngines)('what somebody has written into every text, on $
   })
 
   const gatebook = (args: string) =>
-    run(args.replace('USER', userId).split(' '), {
+    run(args.replace('USER', userId).replace('SESSION', endedId).split(' '), {
       folder,
       env: { GATEBOOK_DATABASE: database.url, GATEBOOK_SECRET: SECRET },
     })

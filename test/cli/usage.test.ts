@@ -29,14 +29,21 @@ describe('help', () => {
     expect(stdout).toContain('3 could not run')
   })
 
-  test.each(['serve', 'migrate', 'user add', 'user list', 'session end', 'log tail', 'log search', 'log show'])(
-    'of %s has an example',
-    async (command) => {
-      const { status, stdout } = await gatebook(...command.split(' '), '--help')
-      expect([status, stdout]).toEqual([0, expect.stringContaining(`Example:\n  $ gatebook ${command}`)])
-      expect(await gatebook('help', ...command.split(' '))).toMatchObject({ status: 0, stdout })
-    },
-  )
+  test.each([
+    'serve',
+    'migrate',
+    'user add',
+    'user list',
+    'session end',
+    'session show',
+    'log tail',
+    'log search',
+    'log show',
+  ])('of %s has an example', async (command) => {
+    const { status, stdout } = await gatebook(...command.split(' '), '--help')
+    expect([status, stdout]).toEqual([0, expect.stringContaining(`Example:\n  $ gatebook ${command}`)])
+    expect(await gatebook('help', ...command.split(' '))).toMatchObject({ status: 0, stdout })
+  })
 
   test('never offers a flag for a secret itself', async () => {
     expect((await gatebook('serve', '--help')).stdout).not.toMatch(/--secret |--hs256-secret/)

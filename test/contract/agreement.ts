@@ -1,13 +1,17 @@
 import { expect } from 'vitest'
 import { computeLeafHash } from '../../src/log/leaf.ts'
 import type { OpenDatabase } from '../../src/store/dialect.ts'
+import type { Clock } from '../../src/util/clock.ts'
 import { type TestGate, until } from '../support/gate.ts'
 
 /**
  * What promise 1 says, as a calculation: the state that the events tell has to be the state of the tables, and the log has
  * to hold each event once. Knows nothing about flows, so it can be asked after anything.
  */
-export async function expectAgreement({ direct: { kysely }, clock }: TestGate): Promise<void> {
+export async function expectAgreement({
+  direct: { kysely },
+  clock,
+}: Pick<TestGate, 'direct'> & { readonly clock: Clock }): Promise<void> {
   await until('the queue runs empty', async () => {
     const waiting = await kysely
       .selectFrom('gatebook_queue')

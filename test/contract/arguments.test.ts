@@ -97,6 +97,7 @@ async function codeOf(method: Method, given: readonly unknown[]): Promise<ErrorC
 }
 
 const CONTEXT = {
+  accessTokenMaxBytes: 4000,
   ...{ ip: '203.0.113.9', ipSource: 'application', userAgent: 'x', requestId: 'r', traceId: 't' },
   ...{ deviceToken: 'gbd_x', language: 'ko', actor: { kind: 'system', id: 'cli' } },
 }
@@ -112,6 +113,7 @@ const ID = 'usr_01m8bzjdxxm4aj5wey65bkyydt'
 /** Every member of every object that a method takes, as `api.ts` has it: written out, so that a check that is missing shows. */
 const WHOLE: Readonly<Record<string, readonly unknown[]>> = {
   fetch: [new Request('http://localhost/'), { remoteAddress: '::1' }],
+  exchange: [new Request('http://localhost/'), { remoteAddress: '::1' }],
   contextOf: [new Headers(), { remoteAddress: '::1' }],
   authenticate: [new Request('http://localhost/'), { role: 'x', maxAgeSeconds: 1, optional: true }, CONTEXT],
   register: [{ ...CREDENTIALS, invitation: 'x' }, CONTEXT],
@@ -137,9 +139,17 @@ const WHOLE: Readonly<Record<string, readonly unknown[]>> = {
   'users.grantRole': [ID, 'reader', CONTEXT],
   'users.unlock': ['x', CONTEXT],
   'sessions.start': [7, GRANT, CONTEXT],
+  'sessions.listEnded': [7, PAGE],
   'sessions.end': ['x', 'logout', CONTEXT],
   'sessions.endAll': [7, 'logout', CONTEXT],
   'tokens.verify': ['x'],
+  'tokens.introspect': ['x'],
+  'tokens.revoke': ['x', CONTEXT],
+  'revocations.read': [{ after: '0', waitSeconds: 0 }],
+  'clients.create': [{ name: 'x' }, CONTEXT],
+  'clients.list': [PAGE],
+  'clients.revoke': ['cli_x', CONTEXT],
+  'clients.authenticate': [{ id: 'x', secret: 'x' }, CONTEXT],
   'log.append': [{ type: 'app.x', outcome: 'success', userId: 7, sessionId: 'x', data: { a: 1 } }, CONTEXT],
   'log.search': [FILTER, PAGE],
   'log.read': [FILTER, PAGE, CONTEXT],

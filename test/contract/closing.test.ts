@@ -9,7 +9,9 @@ const CHILD = fileURLToPath(new URL('closing-child.ts', import.meta.url))
 
 /** How a process ends that nobody ends. */
 function runChild(...args: string[]): Promise<{ said: string; status: number | null }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', CHILD, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  // Node 22 says of its SQLite that it is experimental.
+  const flags = ['--disable-warning=ExperimentalWarning', '--import', 'tsx']
+  const child = spawn(process.execPath, [...flags, CHILD, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (part: Buffer) => (said += part))
   const giveUp = setTimeout(() => child.kill('SIGKILL'), 30_000)

@@ -11,6 +11,7 @@ import { benchImport, formatImportFigures, type ImportFigures } from '../../benc
 import { benchLogin, formatLoginFigures, type LoginFigures } from '../../bench/login.ts'
 import { benchOverload, formatOverloadFigures, type OverloadFigures } from '../../bench/overload.ts'
 import { benchUnknownUser, formatUnknownUserFigures, type UnknownUserFigures } from '../../bench/unknown-user.ts'
+import { type RefreshModelReport, runRefreshModel } from '../concurrency/run-refresh-model.ts'
 import { type KillReport, runKills } from '../fault/kill-rounds.ts'
 import { type CutReport, runCut } from '../fault/network-cuts.ts'
 import { type HostileReport, runHostile } from '../hostile/run.ts'
@@ -30,6 +31,8 @@ const UNKNOWN_USER = [
 const LOGIN = { clients: [8, 16], hashConcurrency: ['default'], cycles: 5, windowMilliseconds: 4000 } as const
 const CUT_ROUNDS = 3
 const HOSTILE_REQUESTS = 10_000
+const REFRESH_SEED = 20_000
+const REFRESH_HISTORIES = { gates: 2000, 'killed server': 20 } as const
 const DIFFERENTIAL_TOKENS = 100_000
 const IMPORTED = 100_000
 const IMPORT_BAR = 300
@@ -57,6 +60,49 @@ const PARTS: Readonly<Record<string, (engines: readonly Engine[]) => Promise<Sec
   import: reportImports,
   hostile: reportHostile,
   differential: reportDifferential,
+  'refresh-model': reportRefreshModel,
+}
+
+async function reportRefreshModel(engines: readonly Engine[]): Promise<Section[]> {
+  const reports: [string, string, RefreshModelReport][] = []
+  const run = async (engine: Engine, processes: keyof typeof REFRESH_HISTORIES): Promise<void> => {
+    const options = { processes, histories: REFRESH_HISTORIES[processes], seed: REFRESH_SEED + engines.indexOf(engine) }
+    const report = await announced(`refresh-model, ${engine.name}, ${processes}`, runRefreshModel(engine, options))
+    reports.push([engine.name, `${processes} | ${options.seed}`, report])
+  }
+  for (const engine of engines) {
+    await run(engine, 'gates')
+    await run(engine, 'killed server')
+  }
+  const rows = reports.map(([name, what, { tally, problems }]) => {
+    const outcomes = Object.entries(tally.outcomes).sort(([, a], [, b]) => b - a)
+    const told = outcomes.map(([outcome, count]) => `${outcome}: ${count}`).join(', ')
+    const { histories, calls, groups, lost, breaks, unanswered, events } = tally
+    return `| ${name} | ${what} | ${histories} | ${calls} | ${groups} | ${lost} | ${breaks.killed} + ${breaks['killed early']} | ${unanswered} | ${events} | ${told} | ${problems.length} |`
+  })
+  const isWhole = (wanted: string) =>
+    reports.every(([name, , { problems }]) => name !== wanted || problems.length === 0)
+  const problems = reports.flatMap(([name, , { problems }]) => problems.map((problem) => `- ${name}: ${problem}`))
+  return [
+    {
+      title: 'Refresh tokens, against a model',
+      bar: '2,000 generated histories per engine: never two live successors, a token presented more than 20 s after it was spent ends the session, every grace answer has its event with its address.',
+      verdicts: engines.map(({ name }) => `${name} ${isWhole(name) ? 'holds' : 'MISSED'}`),
+      missed: problems.length > 0,
+      body: [
+        'Two tabs of the owner and a thief refresh one session in two processes, alone and up to eight at once; answers are lost, the',
+        'clock moves, somebody logs out. Every answer, and every event by its address, has to be what some order of the calls gives in a',
+        'model of the rule. At the end each token that was ever handed out is tried, and each access token. `gates`: two gates on',
+        'one database, whose clock is moved. `killed server`: a server process that is killed with SIGKILL when the first bytes of an',
+        'answer have left it and none has arrived (+ at any instant before), and a gate beside it. The seed repeats the histories.',
+        '',
+        '| engine | processes | seed | histories | calls | at the same moment | answers lost | kills | done and never answered | events | what became of the calls | problems |',
+        '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+        ...rows,
+        ...(problems.length > 0 ? ['', ...problems] : []),
+      ].join('\n'),
+    },
+  ]
 }
 
 async function reportDifferential(): Promise<Section[]> {

@@ -8,6 +8,8 @@ export type Cut = 'silent' | 'reset'
 export interface CuttableProxy {
   readonly port: number
   cut(how: Cut): void
+  /** Nothing that is answered comes through any more. Resolves when the first bytes of so many answers have arrived. */
+  holdAnswers(count: number): Promise<void>
   /** What was dropped in silence is delivered now, as TCP sends it again. */
   mend(): void
   close(): Promise<void>
@@ -17,13 +19,15 @@ export async function startCuttableProxy(host: string, port: number): Promise<Cu
   const pairs = new Set<readonly [Socket, Socket]>()
   const waiting = new Set<Socket>()
   let state: Cut | null = null
+  let hold: ((outbound: Socket) => void) | null = null
 
   function join(inbound: Socket): void {
     const outbound = connect({ host, port })
     const pair = [inbound, outbound] as const
     pairs.add(pair)
     inbound.pipe(outbound)
-    outbound.pipe(inbound)
+    if (hold === null) outbound.pipe(inbound)
+    else hold(outbound)
     for (const [socket, other] of [pair, [outbound, inbound] as const]) {
       socket.on('error', () => {})
       socket.on('close', () => {
@@ -53,8 +57,21 @@ export async function startCuttableProxy(host: string, port: number): Promise<Cu
         }
       }
     },
+    holdAnswers(count) {
+      return new Promise((resolve) => {
+        let arrived = 0
+        hold = (outbound) => {
+          outbound.unpipe().once('readable', () => {
+            // An end is readable too.
+            if (outbound.readableLength > 0 && ++arrived === count) resolve()
+          })
+        }
+        for (const [, outbound] of pairs) hold(outbound)
+      })
+    },
     mend() {
       state = null
+      hold = null
       for (const [inbound, outbound] of pairs) {
         inbound.pipe(outbound)
         outbound.pipe(inbound)

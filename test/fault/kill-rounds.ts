@@ -139,7 +139,7 @@ const OTHERS = {
 }
 
 /** A database server may still be at what the killed process sent last. */
-async function waitUntilAlone({ kysely, traits }: OpenDatabase): Promise<void> {
+export async function waitUntilAlone({ kysely, traits }: OpenDatabase): Promise<void> {
   if (traits.name === 'sqlite') return
   const giveUpAt = Date.now() + 20_000
   while ((await countOthers(kysely, OTHERS[traits.name])) > 0) {

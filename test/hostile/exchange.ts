@@ -4,7 +4,7 @@ import type { HostileRequest } from './generate.ts'
 
 export interface RawAnswer {
   readonly status: number
-  /** Names in lower case. */
+  /** Names in lower case; several of one name are lines. */
   readonly headers: ReadonlyMap<string, string>
   readonly body: string
 }
@@ -69,7 +69,8 @@ export function parseAnswers(bytes: Buffer, methods: readonly string[]): RawAnsw
       const [, name, value] = /^([\w-]+): ([\x20-\x7e]*)$/.exec(header) ?? []
       if (name === undefined || value === undefined)
         throw new Error(`no header: ${JSON.stringify(header.slice(0, 100))}`)
-      headers.set(name.toLowerCase(), value)
+      const known = headers.get(name.toLowerCase())
+      headers.set(name.toLowerCase(), known === undefined ? value : `${known}\n${value}`)
     }
     const status = Number(match[1])
     at = end + 4

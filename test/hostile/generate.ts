@@ -75,7 +75,11 @@ function draftOf(document: ApiDocument, known: Known, lot: Lot, at: number): Dra
     lineEnd: '\r\n',
   }
   if (operation.security.length > 0 || lot.once(5)) {
-    draft.headers.push(['Authorization', `Bearer ${lot.once(4) ? known.userToken : known.adminToken}`])
+    const token = lot.once(4) ? known.userToken : known.adminToken
+    if (lot.once(4)) draft.headers.push(...cookieHeaders(token, known, lot))
+    else draft.headers.push(['Authorization', `Bearer ${token}`])
+  } else if (lot.once(3)) {
+    draft.headers.push(...cookieHeaders(known.userToken, known, lot))
   }
   const asked = query.filter(() => lot.once(2))
   if (asked.length > 0) {
@@ -83,11 +87,30 @@ function draftOf(document: ApiDocument, known: Known, lot: Lot, at: number): Dra
     draft.target += `?${pairs.join('&')}`
   }
   if (operation.requestBody !== undefined) {
-    const body = Object.fromEntries(members.map((name) => [name, memberOf(name, known, lot, at)]))
+    const body: Record<string, unknown> = Object.fromEntries(
+      members.map((name) => [name, memberOf(name, known, lot, at)]),
+    )
+    // The two are refused together, mostly.
+    if (body.cookies === true && !lot.once(8)) delete body.refresh_token
     draft.body = Buffer.from(JSON.stringify(body))
     draft.headers.push(['Content-Type', 'application/json'])
   }
   return draft
+}
+
+const SITES = ['same-origin', 'same-origin', 'same-origin', 'none', 'same-site', 'cross-site'] as const
+
+/** Mostly as a page of the same origin sends them; else tossed, doubled, broken, or from somewhere else. */
+function cookieHeaders(accessToken: string, known: Known, lot: Lot): [name: string, value: string][] {
+  const cookies = [`gatebook-access=${accessToken}`, `gatebook-refresh=${known.refreshToken}`]
+  if (lot.once(6)) cookies.push(lot.pick(cookies))
+  if (lot.once(6)) cookies.splice(lot.below(3), 0, drawText(lot).replaceAll(/[^\t\x20-\x7e]/g, '?'))
+  const headers: [string, string][] = lot.once(8)
+    ? cookies.map((cookie) => ['Cookie', cookie])
+    : [['Cookie', cookies.join(lot.once(8) ? ';' : '; ')]]
+  if (!lot.once(6)) headers.push(['Sec-Fetch-Site', lot.pick(SITES)])
+  if (!lot.once(3)) headers.push(['Origin', lot.once(3) ? 'https://evil.example' : 'http://localhost'])
+  return headers
 }
 
 function idOf(path: string, known: Known, lot: Lot): string {
@@ -102,6 +125,8 @@ function memberOf(name: string, known: Known, lot: Lot, at: number): unknown {
     case 'disabled':
     case 'send':
       return false
+    case 'cookies':
+      return lot.once(3)
     case 'expires_in':
       return 3600
     case 'refresh_token':

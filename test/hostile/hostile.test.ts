@@ -18,6 +18,7 @@ describe.each(availableEngines)('on $name', (engine) => {
       expect(events).toBeGreaterThan(50)
       expect(answers.get('200')).toBeGreaterThan(50)
       expect(answers.size).toBeGreaterThan(20)
+      expect(answers.get('403 ERR_CSRF')).toBeGreaterThan(5)
       expect(diagnosticLines).toBeGreaterThan(400)
     },
   )

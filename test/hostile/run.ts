@@ -58,6 +58,7 @@ export async function runHostile(engine: Engine, options: HostileOptions): Promi
       GATEBOOK_ISSUER: SAME.issuer,
       GATEBOOK_DIAGNOSTICS_LEVEL: 'debug',
       GATEBOOK_TRUSTED_PROXIES: '127.0.0.1',
+      GATEBOOK_COOKIES: 'lax',
       GATEBOOK_REGISTRATION: options.seed % 2 === 0 ? 'open' : 'confirm',
       GATEBOOK_SMTP_URL: `smtp://127.0.0.1:${smtp.port}`,
       GATEBOOK_MAIL_FROM: 'no-reply@app.example',
@@ -161,11 +162,16 @@ function quote({ parts }: HostileRequest): string {
   return JSON.stringify(bytes.toString('latin1').slice(0, 600)) + (bytes.length > 600 ? `… ${bytes.length} bytes` : '')
 }
 
+const OUR_COOKIE = /^gatebook-(access|refresh|device)=[\w.-]*; Max-Age=\d+; Path=\/; HttpOnly; SameSite=Lax$/
+
 function whatIsWrong({ status, headers, body }: RawAnswer, isHead: boolean): string | null {
   if (status >= 500) return `answered ${status} ${body}`
   if (body.includes(PLANTED)) return `the answer repeats a secret: ${body}`
   if (!headers.has('x-request-id')) return `no X-Request-Id with ${status}`
-  if (headers.has('set-cookie') || headers.has('x-injected')) return 'a header was injected'
+  if (headers.has('x-injected')) return 'a header was injected'
+  const cookies = headers.get('set-cookie')?.split('\n') ?? []
+  if (cookies.some((cookie) => !OUR_COOKIE.test(cookie))) return 'a cookie was injected'
+  if (cookies.length > 0 && status >= 300) return `a cookie with ${status}`
   if (headers.get('cache-control') === undefined) return `no Cache-Control with ${status}`
   if (isHead || status < 400) return null
   if (headers.get('content-type') !== 'application/problem+json') return `no problem document with ${status}`

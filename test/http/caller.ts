@@ -18,8 +18,10 @@ export async function openGate(options: Partial<GatebookOptions> = {}): Promise<
     database: sqlite(join(folder, 'gatebook.db')),
     secret: SECRET,
     adminPath: '/admin',
+    oauthPath: '/oauth',
     operationsPath: '',
     ...CHEAP_HASHES,
+    accessTokenJitterPercent: 0,
     ...options,
   }).catch((error: unknown) => {
     remove()

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { GatebookError } from '../../src/errors.ts'
 import { describeFailure, toProblem } from '../../src/http/error-map.ts'
+import { toFetchResponse } from '../../src/http/exchange.ts'
 import { createHttpHandler } from '../../src/http/handler.ts'
 import { type Diagnostics, resolveOptions } from '../../src/options.ts'
 import { systemClock } from '../../src/util/clock.ts'
@@ -64,7 +65,8 @@ describe('diagnostics of a failure', () => {
       login: () => Promise.reject(new RangeError(`cannot handle ${WORD}`)),
       authenticate: () => Promise.reject(WORD),
     }
-    const fetch = createHttpHandler({ gate: broken, settings, isClosed: () => false })
+    const handle = createHttpHandler({ gate: broken, settings, isClosed: () => false })
+    const fetch = async (request: Request) => toFetchResponse(await handle(request))
     const replies = [
       await call({ ...broken, fetch }, 'POST /auth/login', { body: { identifier: 'a@app.example', password: WORD } }),
       await call({ ...broken, fetch }, 'GET /auth/me', { token: WORD }),

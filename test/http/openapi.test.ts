@@ -6,8 +6,16 @@ import { listRoutes } from '../../src/http/table.ts'
 import { call, openGate, registerAdmin } from './caller.ts'
 
 /** With everything that can be switched on. */
-const SENDING = { registration: 'confirm', sendReset() {}, sendConfirmation() {} } as const
-const ROUTES = listRoutes({ issuer: 'https://app.example', adminPath: '/admin', operationsPath: '', ...SENDING })
+const SENDING = { registration: 'confirm', cookies: 'lax', sendReset() {}, sendConfirmation() {} } as const
+const ROUTES = listRoutes({
+  issuer: 'https://app.example',
+  adminPath: '/admin',
+  operationsPath: '',
+  oauthPath: '/oauth',
+  audience: 'https://app.example',
+  clientId: 'gatebook',
+  ...SENDING,
+})
 const lines = ROUTES.map((route) => [`${route.method} ${route.path}`, route] as const)
 
 let gate: Gatebook
@@ -59,7 +67,9 @@ describe('the document', () => {
     const operation = document.paths[route.path][route.method.toLowerCase()]
     expect(operation.operationId).toBe(route.name)
     expect(operation.summary).toMatch(/\.$/)
-    expect(operation.security).toEqual(route.auth === 'none' ? [] : [{ bearer: [] }])
+    const holders = [{ bearer: [] }, { cookie: [] }]
+    const schemes = { none: [], bearer: holders, admin: holders, client: [{ client: [] }] }
+    expect(operation.security).toEqual(schemes[route.auth])
     const named = (operation.parameters ?? []).map(
       (parameter: { in: string; name: string }) => `${parameter.in} ${parameter.name}`,
     )
@@ -67,9 +77,38 @@ describe('the document', () => {
     expect(new Set(named).size).toBe(named.length)
     for (const response of Object.values(operation.responses)) expect(response).toHaveProperty('description')
     if (route.body === undefined) expect(operation).not.toHaveProperty('requestBody')
-    else expect(operation.requestBody.content['application/json'].schema.additionalProperties).toBe(false)
+    else if (route.style !== 'oauth') {
+      expect(operation.requestBody.content['application/json'].schema.additionalProperties).toBe(false)
+    }
     for (const status of Object.keys(operation.responses)) {
       expect(status === 'default' || route.responses[Number(status)] !== undefined || Number(status) >= 400).toBe(true)
+    }
+  })
+
+  test('says which cookie is meant, and which answers set some', () => {
+    expect(document.components.securitySchemes.cookie).toMatchObject({
+      type: 'apiKey',
+      in: 'cookie',
+      name: '__Host-gatebook-access',
+    })
+    const setting = ROUTES.filter(({ path, method }) =>
+      Object.values<{ headers?: object }>(document.paths[path][method.toLowerCase()].responses).some(
+        ({ headers }) => headers !== undefined && 'Set-Cookie' in headers,
+      ),
+    )
+    expect(setting.map(({ name }) => name)).toEqual(['register', 'confirmRegistration', 'login', 'refresh', 'logout'])
+    const refusals = (path: string, method: string) => document.paths[path][method].responses['403']?.description ?? ''
+    expect(refusals('/auth/password', 'post')).toContain('ERR_CSRF')
+    expect(refusals('/auth/me', 'get')).not.toContain('ERR_CSRF')
+  })
+
+  test('says nothing of cookies where they are off', async () => {
+    const plain = await openGate()
+    try {
+      const described = JSON.stringify((await call(plain, 'GET /openapi.json')).json.components.securitySchemes)
+      expect(described).not.toContain('cookie')
+    } finally {
+      await plain.close()
     }
   })
 
@@ -94,16 +133,19 @@ describe('the document', () => {
 })
 
 test.each(lines.filter(([line]) => line !== 'POST /auth/logout'))('%s is there', async (line, route) => {
-  const sent = { token, ...(route.body === undefined ? {} : { body: {} }) }
-  const reply = await call(gate, line.replaceAll(/\{\w+\}/g, 'x'), sent)
+  const form = route.style === 'oauth'
+  const sent = { token, ...(route.body === undefined ? {} : { body: form ? 'token=x' : {} }) }
+  const headers: Record<string, string> = form ? { 'Content-Type': 'application/x-www-form-urlencoded' } : {}
+  const reply = await call(gate, line.replaceAll(/\{\w+\}/g, 'x'), { ...sent, headers })
   expect(reply.status).not.toBe(405)
   expect(reply.json?.code).not.toBe('ERR_NOT_FOUND')
   expect(reply.status).toBeLessThan(500)
   const schema = route.responses[reply.status]
-  if (schema !== undefined && schema !== null) expect(schema.parse(reply.json)).toEqual(reply.json)
+  if (schema !== undefined && schema !== null)
+    expect(schema.parse(reply.json ?? reply.text)).toEqual(reply.json ?? reply.text)
 })
 
-test.each(lines.filter(([, route]) => route.auth !== 'none'))(
+test.each(lines.filter(([, route]) => route.auth === 'bearer' || route.auth === 'admin'))(
   '%s asks for a token before anything else',
   async (line) => {
     const reply = await call(gate, `${line.replaceAll(/\{\w+\}/g, 'x')}?no=1`, {

@@ -8,7 +8,11 @@ const ROUTES = listRoutes({
   issuer: 'https://app.example',
   adminPath: '/admin',
   operationsPath: '',
+  oauthPath: '/oauth',
+  audience: 'https://app.example',
+  clientId: 'gatebook',
   registration: 'confirm',
+  cookies: 'off',
   sendReset: () => {},
 })
 
@@ -240,6 +244,47 @@ describe('an admin', () => {
     expect(items).toMatchObject(
       [1, 2].map(() => ({ reason: 'ended-by-admin', actor: { kind: 'admin', id: admin.userId } })),
     )
+  })
+
+  test('finds out why a session has ended, who ended it, and from where', async () => {
+    const { userId, sessionId, refresh } = await register(gate, 'lena@app.example')
+    const before = (await gate.log.search({ type: 'log.read' })).items
+    expect((await ask(`GET /admin/api/sessions/${sessionId}`, as())).json).toMatchObject({
+      id: sessionId,
+      ended_at: null,
+      end_event: null,
+    })
+    const sessions = `GET /admin/api/users/${userId}/sessions`
+    expect((await ask(`${sessions}?ended=true`, as())).json).toEqual({ items: [], next: null })
+    await ask(`DELETE /admin/api/sessions/${sessionId}`, as({ remoteAddress: '192.0.2.66' }))
+    const { json: shown } = await ask(`GET /admin/api/sessions/${sessionId}`, as())
+    expect(shown).toMatchObject({
+      end_reason: 'ended-by-admin',
+      end_event: {
+        type: 'session.ended',
+        actor: { kind: 'admin', id: admin.userId },
+        ip: '192.0.2.66',
+      },
+    })
+    const last = await login('lena@app.example')
+    await ask('POST /auth/logout', { token: last.access })
+    const first = (await ask(`${sessions}?ended=true&limit=1`, as())).json
+    expect(first.items).toMatchObject([{ end_reason: 'logout' }])
+    const second = (await ask(`${sessions}?ended=true&cursor=${first.next}`, as())).json
+    const { end_event: _, ...session } = shown
+    expect(second).toEqual({ items: [session], next: null })
+    expect((await ask(`${sessions}?ended=false`, as())).json).toEqual({ items: [], next: null })
+    // And whoever was logged out is told as well.
+    const refused = await ask('POST /auth/refresh', { body: { refresh_token: refresh } })
+    expect(refused.json).toMatchObject({ code: 'ERR_REFRESH_ENDED', end_reason: 'ended-by-admin' })
+    expect((await ask('GET /admin/api/sessions/ses_x', as())).json.code).toBe('ERR_SESSION_NOT_FOUND')
+    expect((await ask(`${sessions}?ended=yes`, as())).json).toMatchObject({ members: ['ended'] })
+    // A page of the live ones would be taken for all of them.
+    expect((await ask(`${sessions}?limit=1`, as())).json).toMatchObject({
+      code: 'ERR_QUERY_INVALID',
+      members: ['limit'],
+    })
+    expect((await gate.log.search({ type: 'log.read' })).items).toEqual(before)
   })
 
   test.each([

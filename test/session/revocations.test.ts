@@ -21,6 +21,22 @@ describe.each(availableEngines)('what a process remembers of ended sessions on $
     expect(await codeOf(on.gate.tokens.verify(accessToken))).toBe('ERR_TOKEN_EXPIRED')
   })
 
+  test('lasts as long as an access token that outlives its successor', async () => {
+    const on = await openOwnGate(engine, { accessTokenSeconds: 3600 })
+    const short = await on.another({ accessTokenSeconds: 60 })
+    const anna = on.person()
+    const first = await on.gate.register(anna, anna.context)
+    const second = await short.refresh(first.refreshToken, anna.context)
+    expect([first.expiresIn, second.expiresIn]).toEqual([3600, 60])
+    expect(await short.sessions.end(first.sessionId, 'ended-by-admin')).toBe(true)
+    const revocation = await on.direct.kysely.selectFrom('gatebook_revocation').selectAll().executeTakeFirstOrThrow()
+    expect(Number(revocation.forget_at)).toBe(on.clock.now() + HOUR + 60_000)
+    // What is said of the session when it is nearly over, by a process that has learned of its end by then.
+    on.clock.advance(HOUR - 1000)
+    const other = await on.another()
+    expect(await codeOf(other.tokens.verify(first.accessToken))).toBe('ERR_TOKEN_REVOKED')
+  })
+
   test('is nothing where every access token had expired before', async () => {
     const on = await openOwnGate(engine)
     const anna = on.person()

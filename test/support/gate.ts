@@ -78,6 +78,7 @@ export async function openGate(engine: Engine, options: Partial<GatebookOptions>
       sequencerMilliseconds: 20,
       revocationPollMilliseconds: 50,
       ...CHEAP_HASHES,
+      accessTokenJitterPercent: 0,
       ...more,
     })
     opened.push(gate)

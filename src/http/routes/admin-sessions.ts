@@ -1,9 +1,12 @@
+import { z } from 'zod'
+import type { Gatebook, PageOptions, Session } from '../../api.ts'
 import { GatebookError } from '../../errors.ts'
+import { findEndEvent } from '../../session/find-end-event.ts'
 import { isId } from '../../util/id.ts'
 import { asAdmin } from '../as-admin.ts'
 import { defineRoute, type Route } from '../route.ts'
-import { endedSchema, sessionListSchema } from '../schema.ts'
-import { toWireSession } from '../wire.ts'
+import { endedSchema, pageParameters, sessionDetailSchema, sessionPageSchema } from '../schema.ts'
+import { toWirePage, toWireSession, toWireSessionDetail } from '../wire.ts'
 import { getUser } from './admin-users.ts'
 
 export function adminSessionRoutes(prefix: string): readonly Route[] {
@@ -12,13 +15,19 @@ export function adminSessionRoutes(prefix: string): readonly Route[] {
       name: 'listUserSessions',
       method: 'GET',
       path: `${prefix}/api/users/{id}/sessions`,
-      summary: 'The live sessions of a user, newest first.',
+      summary: 'The live sessions of a user, newest first, all at once; or those that have ended, the last one first.',
       auth: 'admin',
-      responses: { 200: sessionListSchema },
-      errors: ['ERR_USER_NOT_FOUND', 'ERR_USER_ID_INVALID'],
-      async handle({ gate, params: { id = '' } }) {
-        const sessions = await gate.sessions.list((await getUser(gate, id)).id)
-        return { status: 200, body: { items: sessions.map(toWireSession) } }
+      query: z.strictObject({ ended: z.exactOptional(z.enum(['true', 'false'])), ...pageParameters }),
+      responses: { 200: sessionPageSchema },
+      errors: ['ERR_USER_NOT_FOUND', 'ERR_USER_ID_INVALID', 'ERR_CURSOR_INVALID'],
+      async handle({ gate, params: { id = '' }, query: { ended, ...page } }) {
+        if (ended !== 'true') refusePaging(page)
+        const user = await getUser(gate, id)
+        const sessions =
+          ended === 'true'
+            ? await gate.sessions.listEnded(user.id, page)
+            : { items: await gate.sessions.list(user.id), next: null }
+        return { status: 200, body: toWirePage(sessions, toWireSession) }
       },
     }),
     defineRoute({
@@ -38,6 +47,19 @@ export function adminSessionRoutes(prefix: string): readonly Route[] {
       },
     }),
     defineRoute({
+      name: 'getSession',
+      method: 'GET',
+      path: `${prefix}/api/sessions/{id}`,
+      summary: 'One session, with the event that ended it.',
+      auth: 'admin',
+      responses: { 200: sessionDetailSchema },
+      errors: ['ERR_SESSION_NOT_FOUND'],
+      async handle({ gate, params: { id = '' } }) {
+        const session = await getSession(gate, id)
+        return { status: 200, body: toWireSessionDetail(session, await findEndEvent(gate, session)) }
+      },
+    }),
+    defineRoute({
       name: 'endSession',
       method: 'DELETE',
       path: `${prefix}/api/sessions/{id}`,
@@ -46,11 +68,23 @@ export function adminSessionRoutes(prefix: string): readonly Route[] {
       responses: { 204: null },
       errors: ['ERR_SESSION_NOT_FOUND'],
       async handle({ gate, claims, params: { id = '' }, context }) {
-        const session = isId('session', id) ? await gate.sessions.find(id) : null
-        if (session === null) throw new GatebookError('ERR_SESSION_NOT_FOUND')
+        const session = await getSession(gate, id)
         await gate.sessions.end(session.id, 'ended-by-admin', asAdmin(context, claims))
         return { status: 204 }
       },
     }),
   ]
+}
+
+/** Throws ERR_SESSION_NOT_FOUND. */
+async function getSession(gate: Gatebook, id: string): Promise<Session> {
+  const session = isId('session', id) ? await gate.sessions.find(id) : null
+  if (session === null) throw new GatebookError('ERR_SESSION_NOT_FOUND')
+  return session
+}
+
+/** Live sessions are as many as `sessionsPerUser` allows and come at once: a page of them would be taken for all. */
+function refusePaging(page: PageOptions): void {
+  const given = Object.keys(page)
+  if (given.length > 0) throw new GatebookError('ERR_QUERY_INVALID', { members: { members: given } })
 }

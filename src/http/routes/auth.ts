@@ -1,89 +1,78 @@
 import { z } from 'zod'
 import { GatebookError } from '../../errors.ts'
-import { parseBearer } from '../bearer.ts'
+import type { RouteSettings } from '../paths.ts'
 import { defineRoute, type Route } from '../route.ts'
-import { claimsSchema, tokensSchema } from '../schema.ts'
-import { toWireClaims, toWireTokens } from '../wire.ts'
+import { claimsSchema, cookiesMember } from '../schema.ts'
+import { answerSignIn, COOKIE_ERRORS, signInSchema } from '../sign-in.ts'
+import { toWireClaims } from '../wire.ts'
+import { logoutRoute } from './logout.ts'
 
 /** No caps on what is typed: the flows know the limits and have words for each. The body as a whole is capped. */
 const typed = z.string()
 
-export const authRoutes: readonly Route[] = [
-  defineRoute({
+export function authRoutes(settings: RouteSettings): readonly Route[] {
+  const tokens = signInSchema(settings)
+  const login = defineRoute({
     name: 'login',
     method: 'POST',
     path: '/auth/login',
     summary: 'Starts a session.',
     auth: 'none',
-    body: z.strictObject({ identifier: typed, password: typed, device_token: z.string().optional() }),
-    responses: { 200: tokensSchema },
-    errors: ['ERR_IDENTIFIER_INVALID', 'ERR_LOGIN_REFUSED', 'ERR_THROTTLED', 'ERR_OVERLOADED'],
-    async handle({ gate, body: { identifier, password, device_token: deviceToken }, context }) {
-      const known = deviceToken === undefined ? context : { ...context, deviceToken }
-      return { status: 200, body: toWireTokens(await gate.login({ identifier, password }, known)) }
+    body: z.strictObject({
+      identifier: typed,
+      password: typed,
+      device_token: z.exactOptional(z.string()),
+      cookies: cookiesMember,
+    }),
+    responses: { 200: tokens },
+    errors: ['ERR_IDENTIFIER_INVALID', 'ERR_LOGIN_REFUSED', 'ERR_THROTTLED', 'ERR_OVERLOADED', ...COOKIE_ERRORS],
+    setsCookies: true,
+    async handle(call) {
+      const { identifier, password, device_token: deviceToken } = call.body
+      const context = { ...call.context, ...(deviceToken !== undefined && { deviceToken }) }
+      return answerSignIn({ ...call, context }, 200, (known) => call.gate.login({ identifier, password }, known))
     },
-  }),
-  defineRoute({
+  })
+  const refresh = defineRoute({
     name: 'refresh',
     method: 'POST',
     path: '/auth/refresh',
     summary: 'Trades a refresh token for new tokens.',
     auth: 'none',
-    body: z.strictObject({ refresh_token: z.string() }),
-    responses: { 200: tokensSchema },
+    body: z.strictObject({ refresh_token: z.exactOptional(z.string()), cookies: cookiesMember }),
+    responses: { 200: tokens },
     errors: [
       'ERR_REFRESH_INVALID',
       'ERR_REFRESH_EXPIRED',
       'ERR_REFRESH_ENDED',
       'ERR_REFRESH_SUPERSEDED',
       'ERR_REFRESH_REUSED',
+      ...COOKIE_ERRORS,
     ],
-    async handle({ gate, body, context }) {
-      return { status: 200, body: toWireTokens(await gate.refresh(body.refresh_token, context)) }
-    },
-  }),
-  defineRoute({
-    name: 'logout',
-    method: 'POST',
-    path: '/auth/logout',
-    summary: 'Ends this session, the others, or all; with a Bearer token or a refresh token. Idempotent.',
-    // An expired token and one of an ended session are good enough to log out, so the flow does the checking.
-    auth: 'none',
-    query: z.strictObject({ scope: z.enum(['current', 'others', 'all']).optional() }),
-    body: z.strictObject({ refresh_token: z.string().optional() }),
-    bodyOptional: true,
-    responses: { 204: null },
-    errors: [
-      'ERR_TOKEN_MISSING',
-      'ERR_TOKEN_INVALID',
-      'ERR_TOKEN_EXPIRED',
-      'ERR_TOKEN_REVOKED',
-      'ERR_REFRESH_INVALID',
-      'ERR_REFRESH_EXPIRED',
-      'ERR_REFRESH_SUPERSEDED',
-    ],
-    async handle({ gate, authorization, query: { scope }, body, context }) {
-      const accessToken = parseBearer(authorization)
-      const refreshToken = body?.refresh_token
-      if (accessToken === null && refreshToken === undefined) throw new GatebookError('ERR_TOKEN_MISSING')
-      const input = {
-        ...(accessToken === null ? {} : { accessToken }),
-        ...(refreshToken === undefined ? {} : { refreshToken }),
-        ...(scope === undefined ? {} : { scope }),
+    setsCookies: true,
+    async handle(call) {
+      const { gate, body, cookies } = call
+      // From one of the two, and never from the other where it is missing.
+      if ((body.refresh_token === undefined) !== (body.cookies === true)) {
+        throw new GatebookError('ERR_BODY_INVALID', { members: { members: ['refresh_token'] } })
       }
-      await gate.logout(input, context)
-      return { status: 204 }
+      const token = body.refresh_token ?? cookies.open().read('refresh')
+      // Nobody has shown anything, so there is nothing to record.
+      if (token === null) throw new GatebookError('ERR_REFRESH_INVALID')
+      return answerSignIn(call, 200, (context) => gate.refresh(token, context))
     },
-  }),
-  defineRoute({
-    name: 'me',
-    method: 'GET',
-    path: '/auth/me',
-    summary: 'What the access token says, without a look at the database.',
-    auth: 'bearer',
-    responses: { 200: claimsSchema },
-    async handle({ claims }) {
-      return { status: 200, body: toWireClaims(claims) }
-    },
-  }),
-]
+  })
+  return [login, refresh, logoutRoute, me]
+}
+
+const me = defineRoute({
+  name: 'me',
+  method: 'GET',
+  path: '/auth/me',
+  summary: 'What the access token says, without a look at the database.',
+  auth: 'bearer',
+  responses: { 200: claimsSchema },
+  async handle({ claims }) {
+    return { status: 200, body: toWireClaims(claims) }
+  },
+})

@@ -1,7 +1,8 @@
 import { GatebookError } from '../../errors.ts'
+import { formatMetrics, METRICS_TYPE } from '../metrics.ts'
 import { OPERATION_PATHS } from '../paths.ts'
 import { defineRoute, type Route } from '../route.ts'
-import { documentSchema, healthSchema, readySchema } from '../schema.ts'
+import { documentSchema, healthSchema, metricsSchema, readySchema } from '../schema.ts'
 
 /** `document` is asked for late, because it describes these routes too. */
 export function operationsRoutes(prefix: string, document: () => unknown): readonly Route[] {
@@ -30,6 +31,17 @@ export function operationsRoutes(prefix: string, document: () => unknown): reado
         // The reason may name hosts, so it goes to diagnostics and not to whoever asks.
         if (!ready) throw new GatebookError('ERR_UNAVAILABLE', { detail: `Not ready: ${reason ?? 'no reason given'}.` })
         return { status: 200, body: { ready: true } }
+      },
+    }),
+    defineRoute({
+      name: 'metrics',
+      method: 'GET',
+      path: prefix + OPERATION_PATHS.metrics,
+      summary: 'Figures of this process, in the text format of Prometheus.',
+      auth: 'none',
+      responses: { 200: metricsSchema },
+      async handle({ gate }) {
+        return { status: 200, text: formatMetrics(gate), headers: { 'Content-Type': METRICS_TYPE } }
       },
     }),
     defineRoute({

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import type { ErrorCode } from '../../errors.ts'
 import type { RouteSettings } from '../paths.ts'
 import { defineRoute, type Route } from '../route.ts'
-import { tokensSchema } from '../schema.ts'
-import { toWireTokens } from '../wire.ts'
+import { cookiesMember } from '../schema.ts'
+import { answerSignIn, COOKIE_ERRORS, signInSchema } from '../sign-in.ts'
 import { PASSWORD_ERRORS } from './password.ts'
 
 /** No caps on what is typed: the flows know the limits and have words for each. The body as a whole is capped. */
@@ -22,8 +22,9 @@ const ERRORS: readonly ErrorCode[] = [
 ]
 
 /** One way in, whose answer depends on `registration`; and the second step, where there is one. */
-export function registrationRoutes({ registration }: RouteSettings): readonly Route[] {
-  const confirmed = registration === 'confirm'
+export function registrationRoutes(settings: RouteSettings): readonly Route[] {
+  const confirmed = settings.registration === 'confirm'
+  const made = signInSchema(settings)
   const register = defineRoute({
     name: 'register',
     method: 'POST',
@@ -32,15 +33,23 @@ export function registrationRoutes({ registration }: RouteSettings): readonly Ro
       ? 'Sends a mail that confirms the address, whether it has an account or not; with an invitation, makes the user.'
       : 'Makes a user and logs it in.',
     auth: 'none',
-    body: z.strictObject({ identifier: typed, password: typed, invitation: z.exactOptional(typed) }),
-    responses: confirmed ? { 201: tokensSchema, 202: null } : { 201: tokensSchema },
-    errors: ERRORS,
-    async handle({ gate, body, context }) {
+    body: z.strictObject({
+      identifier: typed,
+      password: typed,
+      invitation: z.exactOptional(typed),
+      cookies: cookiesMember,
+    }),
+    responses: confirmed ? { 201: made, 202: null } : { 201: made },
+    errors: [...ERRORS, ...COOKIE_ERRORS],
+    setsCookies: true,
+    async handle(call) {
+      const { gate, body, cookies, context } = call
       if (confirmed && body.invitation === undefined) {
+        if (body.cookies === true) cookies.open()
         await gate.registrations.request(body, context)
         return { status: 202 }
       }
-      return { status: 201, body: toWireTokens(await gate.register(body, context)) }
+      return answerSignIn(call, 201, (known) => gate.register(body, known))
     },
   })
   const confirm = defineRoute({
@@ -50,17 +59,19 @@ export function registrationRoutes({ registration }: RouteSettings): readonly Ro
     summary:
       'Makes the user whose address the token was sent to and logs it in; the password is the one of the registration.',
     auth: 'none',
-    body: z.strictObject({ token: typed, password: typed }),
-    responses: { 201: tokensSchema },
+    body: z.strictObject({ token: typed, password: typed, cookies: cookiesMember }),
+    responses: { 201: made },
     errors: [
       'ERR_CONFIRMATION_INVALID',
       'ERR_PASSWORD_WRONG',
       'ERR_IDENTIFIER_TAKEN',
       'ERR_THROTTLED',
       'ERR_OVERLOADED',
+      ...COOKIE_ERRORS,
     ],
-    async handle({ gate, body, context }) {
-      return { status: 201, body: toWireTokens(await gate.registrations.confirm(body, context)) }
+    setsCookies: true,
+    async handle(call) {
+      return answerSignIn(call, 201, (known) => call.gate.registrations.confirm(call.body, known))
     },
   })
   return confirmed ? [register, confirm] : [register]

@@ -62,6 +62,7 @@ export function mysql(
         // InnoDB has the setting for the whole server only.
         relaxed: kysely,
         traits,
+        signals: null,
         adopt(connection) {
           const client = callbackConnection(connection)
           return client === null ? null : createKysely(new AdoptedDriver(new MysqlConnection(client)))

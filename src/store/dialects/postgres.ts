@@ -15,6 +15,7 @@ import { AdoptedDriver } from '../sql/adopted-driver.ts'
 import { ANSWER_MILLISECONDS, isDefinition } from '../sql/answer-time.ts'
 import { describeUrl } from '../sql/describe-url.ts'
 import type { Tables } from '../tables.ts'
+import { postgresSignals } from './postgres-signals.ts'
 
 /** What is used of `pg.Pool`. */
 export interface PostgresPool {
@@ -65,6 +66,7 @@ export function postgres(urlOrPool: string | PostgresPool, options: PostgresOpti
         kysely,
         relaxed,
         traits,
+        signals: postgresSignals(pool, owned ? urlOrPool : null, types),
         adopt: (connection) =>
           isClient(connection) ? createKysely(new AdoptedDriver(new PostgresConnection(connection, prepared))) : null,
         async close() {

@@ -27,6 +27,7 @@ export function sqlite(pathOrHandle: string | SqliteHandle): Dialect {
         // How an application's handle waits for its disk is for the application to say.
         relaxed: owned && isWal(writer) ? createKysely(driver.relaxed()) : kysely,
         traits,
+        signals: null,
         adopt: (connection) => (isHandle(connection) ? createKysely(new AdoptedDriver(adoptHandle(connection))) : null),
         async close() {
           await kysely.destroy()

@@ -190,10 +190,22 @@ export function initial(dialect: DialectName): string[] {
         `session_id ${id} NOT NULL`,
         `kind ${ascii(16)} NOT NULL`,
         `generation ${integer} NOT NULL`,
+        `reason ${ascii(32)}`,
         `at ${bigint} NOT NULL`,
         `forget_at ${bigint} NOT NULL`,
       ],
-      indexes: { by_at: 'at', by_forget: 'forget_at' },
+      indexes: { by_forget: 'forget_at' },
+    },
+    {
+      name: 'gatebook_client',
+      columns: [
+        `id ${id} NOT NULL PRIMARY KEY`,
+        `name ${text(100)} NOT NULL`,
+        `secret_digest ${ascii(43)} NOT NULL`,
+        `created_by ${subject} NOT NULL`,
+        `created_at ${bigint} NOT NULL`,
+        `revoked_at ${bigint}`,
+      ],
     },
     {
       name: 'gatebook_one_time_token',
