@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Gatebook, SessionTokens } from '../../src/api.ts'
+import { OWN_PAGE, PREFIX, setCookies } from '../http/browser.ts'
 import { availableEngines } from '../support/engines.ts'
 import { type ExpectedEvent, openGate, type Person, scenario, type TestGate, until } from '../support/gate.ts'
+import { OWN_COOKIE } from './applications.ts'
 import { closing, sendForEver, sendRaw } from './listener.ts'
 
 /** Whether, and where, something of the application reads bodies before a route sees them. */
@@ -21,7 +23,7 @@ export interface RemoteGate {
 }
 
 /**
- * Starts an application that mounts the gate and has these routes of its own:
+ * Starts an application that sets OWN_COOKIE with every answer, mounts the gate, and has these routes of its own:
  *
  * | route | behind | answers |
  * |---|---|---|
@@ -48,6 +50,8 @@ export interface AdapterTraits {
   readonly from?: string
   /** It shows the first of two Authorization headers only, as node:http does. */
   readonly hidesSecondHeader?: true
+  /** It has nothing in front of the routes that could set a cookie. */
+  readonly setsNoCookie?: true
   /** A guard that fails is answered by Gatebook: there is no error handling to hand it to. */
   readonly answersFailures?: true
   /** Of a refusal by a guard, where it insists on another. */
@@ -91,7 +95,8 @@ export function adapterContract(
     let tokens: SessionTokens
 
     beforeAll(async () => {
-      const opened = await openGate(availableEngines[0]!, { bodyLimitBytes: 4096, accessTokenSeconds: 600 })
+      const options = { bodyLimitBytes: 4096, accessTokenSeconds: 600, cookies: 'lax' } as const
+      const opened = await openGate(availableEngines[0]!, options)
       on = { ...opened, events }
       application = await start(on.gate, { bodyParser, on })
       async function events() {
@@ -301,6 +306,97 @@ export function adapterContract(
           refused('stale'),
         ])
         expect(person.identifier).toMatch(/@/)
+      })
+    })
+
+    describe('a page that keeps its tokens in cookies', () => {
+      const evil = { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://evil.example' }
+      let cookie = ''
+      let sessionId = ''
+      const ask = (line: string, headers: Record<string, string>, body?: object): Promise<Response> =>
+        send(line, undefined, {
+          headers: { ...(body !== undefined && { 'Content-Type': 'application/json' }), ...headers },
+          ...(body !== undefined && { body: JSON.stringify(body) }),
+        })
+      /** Of a new session of Anna's, in this order. */
+      const logInWithCookies = async (): Promise<Response> => {
+        const { identifier, password } = anna
+        const response = await ask('POST /auth/login', OWN_PAGE, { identifier, password, cookies: true })
+        expect(response.status).toBe(200)
+        const answer = (await response.json()) as { session_id: string }
+        expect(Object.keys(answer)).not.toContain('access_token')
+        sessionId = answer.session_id
+        return response
+      }
+      const loggedIn = (): ExpectedEvent => ({
+        event: 'login.succeeded success',
+        actor: 'self',
+        subject: tokens.userId,
+        identifier: 'clear',
+        session: sessionId,
+        from,
+        data: { known_device: false, rehashed: false },
+      })
+      const readCookies = (response: Response): void => {
+        const own = response.headers.getSetCookie().filter((line) => line.startsWith(PREFIX))
+        const headers = new Headers(own.map((line): [string, string] => ['Set-Cookie', line]))
+        cookie = setCookies({ headers })
+          .map(({ name, value }) => `${PREFIX}${name}=${value}`)
+          .join('; ')
+      }
+
+      test('is sent each of them in a header of its own, beside those of the application', async () => {
+        const { expectEvents } = await scenario(on)
+        const response = await logInWithCookies()
+        const names = response.headers.getSetCookie().map((line) => line.replace(/=.*/, ''))
+        const own = traits.setsNoCookie ? [] : ['theme']
+        const wanted = ['access', 'refresh', 'device'].map((name) => `${PREFIX}${name}`)
+        expect([...names].sort()).toEqual([...wanted, ...own].sort())
+        if (!traits.setsNoCookie) expect(response.headers.getSetCookie()).toContain(OWN_COOKIE)
+        await expectEvents([loggedIn()])
+      })
+
+      test('is let in by them, and may change something', async () => {
+        const { expectEvents } = await scenario(on)
+        readCookies(await logInWithCookies())
+        const Cookie = `theme=dark; ${cookie}`
+        expect(await (await send('GET /orders', undefined, { headers: { Cookie } })).json()).toMatchObject({
+          user: tokens.userId,
+        })
+        const posted = await ask('POST /orders', { ...OWN_PAGE, Cookie }, { a: 1 })
+        expect(await posted.json()).toEqual({ user: tokens.userId, body: { a: 1 } })
+        expect(await (await ask('GET /orders', { ...evil, Cookie })).json()).toMatchObject({ user: tokens.userId })
+        await expectEvents([loggedIn()])
+      })
+
+      test('is the only one that may', async () => {
+        const { expectEvents } = await scenario(on)
+        readCookies(await logInWithCookies())
+        const response = await ask('POST /orders', { ...evil, Cookie: cookie }, { a: 1 })
+        expect(response.headers.getSetCookie().filter((line) => line.startsWith(PREFIX))).toEqual([])
+        expect(await problemOf(response)).toEqual([403, 'ERR_CSRF'])
+        const unsaid = await ask('POST /orders', { Cookie: cookie }, { a: 1 })
+        expect(await problemOf(unsaid)).toEqual([403, 'ERR_CSRF'])
+        const itself = await ask('POST /auth/logout', { ...evil, Cookie: cookie }, { cookies: true })
+        expect(await problemOf(itself)).toEqual([403, 'ERR_CSRF'])
+        await expectEvents([loggedIn(), { ...refused('cross-site'), data: { count: 2, counted_from: on.clock.now() } }])
+      })
+
+      test('is rid of them when it logs out', async () => {
+        const { expectEvents } = await scenario(on)
+        readCookies(await logInWithCookies())
+        const response = await ask('POST /auth/logout', { ...OWN_PAGE, Cookie: cookie }, { cookies: true })
+        const lines = response.headers.getSetCookie().filter((line) => line.startsWith(PREFIX))
+        expect(lines.map((line) => line.split('; ').slice(0, 2))).toEqual([
+          [`${PREFIX}access=`, 'Max-Age=0'],
+          [`${PREFIX}refresh=`, 'Max-Age=0'],
+        ])
+        expect(await problemOf(await ask('GET /orders', { Cookie: cookie }))).toEqual([401, 'ERR_TOKEN_REVOKED'])
+        await expectEvents([
+          loggedIn(),
+          { event: 'session.ended success logout', actor: 'self', subject: tokens.userId, session: sessionId, from },
+          refused('revoked'),
+        ])
       })
     })
 

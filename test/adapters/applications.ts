@@ -5,6 +5,9 @@ import type { Application } from './adapters.contract.ts'
 
 export const JSON_LIMIT = 4096
 
+/** Of the application, with every answer. */
+export const OWN_COOKIE = 'theme=dark; Path=/'
+
 /** What GET /orders answers. */
 export function ordersOf(
   user: { readonly userId: string } | undefined | null,

@@ -33,6 +33,10 @@ async function listenOn(
   routes: (app: Express) => void,
 ): Promise<Application> {
   const app = create()
+  app.use((_request, response, next) => {
+    response.cookie('theme', 'dark')
+    next()
+  })
   for (const each of middleware) app.use(each)
   routes(app)
   const onError: ErrorRequestHandler = (error, _request, response, _next) => {

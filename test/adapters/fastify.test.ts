@@ -11,7 +11,7 @@ import {
 import type { AccessClaims } from '../../src/api.ts'
 import { createTestGatebook } from '../../src/testing/index.ts'
 import { adapterContract, type StartApplication, unlucky } from './adapters.contract.ts'
-import { applicationOn, callerOf, JSON_LIMIT, ordersOf, tellFailure } from './applications.ts'
+import { applicationOn, callerOf, JSON_LIMIT, OWN_COOKIE, ordersOf, tellFailure } from './applications.ts'
 
 const start: StartApplication = async (gate, { bodyParser }) => {
   // Fastify parses JSON by itself; where a parser shall stand in front, it is one for every type there is.
@@ -23,6 +23,7 @@ const start: StartApplication = async (gate, { bodyParser }) => {
   app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) =>
     reply.code(error.statusCode ?? 500).send(tellFailure(error)),
   )
+  app.addHook('onRequest', async (_request, reply) => void reply.header('Set-Cookie', OWN_COOKIE))
   if (bodyParser === 'before') parseAll()
   await app.register(gatebook, { gate })
   if (bodyParser === 'after') parseAll()

@@ -16,7 +16,7 @@ import {
 import type { AccessClaims } from '../../src/api.ts'
 import { createTestGatebook } from '../../src/testing/index.ts'
 import { adapterContract, type StartApplication, unlucky } from './adapters.contract.ts'
-import { applicationOn, callerOf, JSON_LIMIT, ordersOf, tellFailure } from './applications.ts'
+import { applicationOn, callerOf, JSON_LIMIT, OWN_COOKIE, ordersOf, tellFailure } from './applications.ts'
 
 type Env = { Variables: OptionalUserVariables }
 
@@ -33,6 +33,11 @@ const start: StartApplication = async (gate, { bodyParser }) => {
     const user: AccessClaims | undefined = context.get('user')
     return context.json(callerOf(user))
   }
+  app.use(async (context, next) => {
+    await next()
+    // Before it, Hono would keep the header only for answers that it makes itself.
+    context.header('Set-Cookie', OWN_COOKIE, { append: true })
+  })
   if (bodyParser === 'before') app.use(readJson)
   app.use(gatebook(gate))
   if (bodyParser === 'after') app.use(readJson)

@@ -12,7 +12,7 @@ import {
 } from '../../src/adapters/koa.ts'
 import type { AccessClaims } from '../../src/api.ts'
 import { adapterContract, type StartApplication, unlucky } from './adapters.contract.ts'
-import { applicationOn, callerOf, JSON_LIMIT, ordersOf, tellFailure } from './applications.ts'
+import { applicationOn, callerOf, JSON_LIMIT, OWN_COOKIE, ordersOf, tellFailure } from './applications.ts'
 import { readBody } from './listener.ts'
 
 const start: StartApplication = async (gate, { bodyParser }) => {
@@ -21,6 +21,7 @@ const start: StartApplication = async (gate, { bodyParser }) => {
   app.silent = true
   const parse = jsonParser({ jsonLimit: JSON_LIMIT })
   app.use(async (context, next) => {
+    context.append('Set-Cookie', OWN_COOKIE)
     try {
       await next()
     } catch (error) {

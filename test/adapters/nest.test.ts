@@ -36,7 +36,7 @@ import {
 import type { AccessClaims, Gatebook } from '../../src/api.ts'
 import { createTestGatebook } from '../../src/testing/index.ts'
 import { adapterContract, type StartApplication, unlucky } from './adapters.contract.ts'
-import { applicationOn, callerOf, JSON_LIMIT, ordersOf, tellFailure } from './applications.ts'
+import { applicationOn, callerOf, JSON_LIMIT, OWN_COOKIE, ordersOf, tellFailure } from './applications.ts'
 
 // Decorators by hand, because the syntax of those that Nest wants cannot be erased.
 class Orders {
@@ -151,6 +151,10 @@ function provide(gate: Gatebook): object {
 const start: StartApplication = async (gate, { bodyParser }) => {
   const app = await startNest(bodyParser === 'before' ? [GatebookModule.forRoot(gate)] : [provide(gate)], (nest) => {
     const parse = () => nest.useBodyParser('json', { limit: JSON_LIMIT })
+    nest.use((_request: IncomingMessage, response: Response, next: () => void) => {
+      response.append('Set-Cookie', OWN_COOKIE)
+      next()
+    })
     if (bodyParser === 'before') parse()
     else nest.use(gatebook(gate))
     if (bodyParser === 'after') parse()

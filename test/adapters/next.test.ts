@@ -85,6 +85,7 @@ if (isThere) {
     from: '127.0.0.1 header-ignored',
     hidesSecondHeader: true,
     readsForEver: true,
+    setsNoCookie: true,
     // It says nothing but 500.
     failure: '',
     parsers: ['none'],

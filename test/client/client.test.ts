@@ -65,7 +65,12 @@ describe('signing in and out', () => {
     expect(told.map(({ status }) => status)).toEqual(['signed-out', 'signed-in', 'signed-out'])
     expect(await codeOf(client.me())).toBe('ERR_TOKEN_MISSING')
     await client.logout()
-    await served.expectEvents(['user.registered success', 'login.succeeded success', 'session.ended success logout'])
+    await served.expectEvents([
+      'user.registered success',
+      'login.succeeded success',
+      'session.ended success logout',
+      'token.refused denied missing',
+    ])
   })
 
   test('a refusal says what the server says', async () => {
@@ -129,6 +134,7 @@ describe('signing in and out', () => {
       'session.ended success logout-everywhere',
       'session.refresh-refused denied ended',
       'session.ended success logout',
+      'token.refused denied missing',
     ])
   })
 
@@ -203,6 +209,7 @@ describe('the access token', () => {
     expect(response.status).toBe(401)
     expect(served.requests.filter((line) => line.includes('/orders'))).toHaveLength(1)
     expect(served.requests).not.toContain('POST /auth/refresh')
+    await served.expectEvents(['token.refused denied invalid'])
   })
 
   test('is not sent after a redirect, wherever it leads', async () => {
@@ -415,7 +422,11 @@ describe('options', () => {
     await served.on.gate.sessions.endAll(client.session().userId!, 'ended-by-admin', admin)
     expect((await client.fetch('/orders')).status).toBe(401)
     expect(client.session().status).toBe('signed-out')
-    await served.expectEvents(['session.ended success ended-by-admin', 'session.refresh-refused denied ended'])
+    await served.expectEvents([
+      'session.ended success ended-by-admin',
+      'session.refresh-refused denied ended',
+      'token.refused denied revoked',
+    ])
   })
 })
 

@@ -77,7 +77,7 @@ describe('a token that the server refuses', () => {
     const answers = await Promise.all(Array.from({ length: 50 }, () => client.fetch(`${served.url}/orders`)))
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
     expect(refreshesOf(served)).toBe(1)
-    await served.expectEvents(['session.refreshed success'])
+    await served.expectEvents(['session.refreshed success', 'token.refused denied expired'])
   })
 
   test('because the roles have changed is refreshed, and the new one has them', async () => {
@@ -86,7 +86,7 @@ describe('a token that the server refuses', () => {
     const { userId } = client.session()
     await served.on.gate.users.grantRole(userId!, 'editor', { ip: '198.51.100.1', ipSource: 'socket' })
     expect((await client.me()).roles).toEqual(['editor'])
-    await served.expectEvents(['role.granted success', 'session.refreshed success'])
+    await served.expectEvents(['role.granted success', 'session.refreshed success', 'token.refused denied stale'])
   })
 
   test('again and again is refreshed once, and the answer comes back', async () => {
@@ -171,11 +171,16 @@ describe('a refresh', () => {
     expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([401, 'ERR_TOKEN_REVOKED'])
     expect(client.session()).toMatchObject({ status: 'signed-out', userId: null, sessionId: null })
     expect(client.session().reason).toBe('ended-by-admin')
-    await served.expectEvents(['session.ended success ended-by-admin', 'session.refresh-refused denied ended'])
+    await served.expectEvents([
+      'session.ended success ended-by-admin',
+      'session.refresh-refused denied ended',
+      'token.refused denied revoked',
+    ])
     // From now on as anybody.
     expect((await client.fetch(`${served.url}/orders`)).status).toBe(401)
     expect(served.requests.at(-1)).toBe('GET /orders')
     expect(await codeOf(client.refresh())).toBe('ERR_SIGNED_OUT')
+    await served.expectEvents(['token.refused denied missing'])
   })
 
   test.each([
@@ -216,6 +221,7 @@ describe('a refresh', () => {
       'session.refreshed success',
       'session.refresh-refused denied reused',
       'session.ended success refresh-reused',
+      'token.refused denied missing',
     ])
   })
 })

@@ -21,6 +21,16 @@ const NEW_PASSWORD = 'three grey herons wade'
 const IN_COOKIES = { cookies: true }
 const ATTRIBUTES = ['Path=/', 'Secure', 'HttpOnly', 'SameSite=Lax']
 
+/** What is counted of requests to routes for users, here from the address of `call`. */
+function refusals(
+  { clock }: Pick<TestGate, 'clock'>,
+  reason: string,
+  { count = 1, from = '203.0.113.9 socket' }: { readonly count?: number; readonly from?: string } = {},
+): ExpectedEvent {
+  const data = { count, counted_from: clock.now() }
+  return { event: `token.refused denied ${reason}`, actor: 'anonymous', from, data }
+}
+
 /** Status and code, and that no cookie was touched. */
 function refusal(reply: Reply): string {
   expect(reply.headers.getSetCookie()).toEqual([])
@@ -164,9 +174,11 @@ describe.each(availableEngines)('tokens in cookies on $name', (engine) => {
       /^gatebook-access=[\w.-]+; Max-Age=600; Path=\/; HttpOnly; SameSite=Lax$/,
     )
     const [access] = setCookies(reply)
+    const { expectEvents } = await scenario(plain)
     const me = (name: string) => call(plain.gate, 'GET /auth/me', { headers: { Cookie: `${name}=${access?.value}` } })
     expect((await me('gatebook-access')).json.user_id).toBe(reply.json.user_id)
     expect((await me('__Host-gatebook-access')).status).toBe(401)
+    await expectEvents([refusals(plain, 'missing')])
   })
 
   test('whoever has the cookies is who they say, for everything that a token is for', async () => {
@@ -198,6 +210,7 @@ describe.each(availableEngines)('tokens in cookies on $name', (engine) => {
     await expectEvents([event('session.ended success logout')])
     expect([...browser.cookies.keys()]).toEqual(['device'])
     expect((await call(on.gate, 'GET /auth/me', { headers: { Cookie: stolen } })).json.code).toBe('ERR_TOKEN_REVOKED')
+    await expectEvents([refusals(on, 'revoked')])
     for (const headers of [{}, { Cookie: stolen }]) {
       const again = await browser.ask('POST /auth/logout', { body: IN_COOKIES, headers })
       expect([again.status, setCookies(again).length]).toEqual([204, 2])
@@ -300,7 +313,7 @@ describe.each(availableEngines)('tokens in cookies on $name', (engine) => {
       expect(reply.json.detail).toContain('GATEBOOK_COOKIES')
     }
     expect(refusal(await browser.ask('GET /auth/me'))).toBe('401 ERR_TOKEN_MISSING')
-    await expectEvents([])
+    await expectEvents([refusals(on, 'missing')])
   })
 
   test('a refresh that fails touches no cookie, whatever the reason', async () => {
@@ -469,6 +482,8 @@ describe.each(availableEngines)('tokens in cookies on $name', (engine) => {
     await expectEvents([
       started,
       event('session.ended success ended-by-user', { ...about, from: '203.0.113.9 socket' }),
+      refusals(on, 'invalid', { count: 2 }),
+      refusals(on, 'missing'),
     ])
   })
 
@@ -484,7 +499,7 @@ describe.each(availableEngines)('tokens in cookies on $name', (engine) => {
     const { on, browser, expectEvents } = await signedIn()
     const headers = { Cookie: header(browser.cookies.get('access')!) }
     expect(refusal(await call(on.gate, 'GET /auth/me', { headers }))).toBe('401 ERR_TOKEN_INVALID')
-    await expectEvents([])
+    await expectEvents([refusals(on, 'invalid')])
   })
 
   test('the cookie of an access token is not taken for one of another kind', async () => {
@@ -493,7 +508,7 @@ describe.each(availableEngines)('tokens in cookies on $name', (engine) => {
       const headers = { Cookie: `${PREFIX}access=${browser.cookies.get(kind)}` }
       expect(refusal(await call(on.gate, 'GET /auth/me', { headers }))).toBe('401 ERR_TOKEN_INVALID')
     }
-    await expectEvents([])
+    await expectEvents([refusals(on, 'invalid', { count: 2 })])
   })
 
   describe('a page of another origin', () => {
@@ -525,7 +540,8 @@ describe.each(availableEngines)('tokens in cookies on $name', (engine) => {
         const reply = await call(on.gate, line, body === undefined ? options : { ...options, body })
         expect([line, refusal(reply)]).toEqual([line, '403 ERR_CSRF'])
       }
-      await expectEvents([])
+      // Of the last two: the others are for everybody, and have not looked for a token.
+      await expectEvents([refusals(on, 'cross-site', { count: 2, from: '192.0.2.9 socket' })])
       expect((await browser.ask('GET /auth/me')).status).toBe(200)
     })
 
@@ -582,29 +598,35 @@ describe('which requests may use the cookie of their sender', () => {
   async function judge(method: string, headers: Record<string, string | null>): Promise<string> {
     const sent = Object.entries({ Cookie: cookie, ...headers }).filter(([, value]) => value !== null)
     const request = { method, headers: new Headers(sent as [string, string][]) }
-    return on.gate.authenticate(request).then(
+    return on.gate.authenticate(request, {}, { ip: '203.0.113.9', ipSource: 'socket' }).then(
       () => 'let through',
       (error: { code: string }) => error.code,
     )
   }
 
   test.each(METHODS)('%s', async (method) => {
+    const { expectEvents } = await scenario(on)
     const isSafe = ['GET', 'HEAD', 'OPTIONS'].includes(method)
+    let count = 0
     for (const site of SITES) {
       for (const origin of ORIGINS) {
         const wanted = isSafe || LET_THROUGH.has(`${site} ${origin}`) ? 'let through' : 'ERR_CSRF'
         const judged = await judge(method, { 'Sec-Fetch-Site': site, Origin: origin })
         expect([site, origin, judged]).toEqual([site, origin, wanted])
+        if (wanted === 'ERR_CSRF') count += 1
       }
     }
+    await expectEvents(count === 0 ? [] : [refusals(on, 'cross-site', { count })])
   })
 
   test('the handshake of a WebSocket is no harmless GET', async () => {
+    const { expectEvents } = await scenario(on)
     const upgrade = { Upgrade: 'websocket' }
     expect(await judge('GET', { ...upgrade, Origin: 'https://evil.example' })).toBe('ERR_CSRF')
     expect(await judge('GET', upgrade)).toBe('ERR_CSRF')
     expect(await judge('GET', { ...upgrade, Origin: ISSUER })).toBe('let through')
     expect(await judge('GET', { ...upgrade, ...OWN_PAGE })).toBe('let through')
+    await expectEvents([refusals(on, 'cross-site', { count: 2 })])
   })
 
   test('an application that writes the cookies itself has tokens that are as small', async () => {

@@ -58,6 +58,26 @@ describe.each(availableEngines)('requests with no good token on $name', (engine)
     ])
   })
 
+  test('are counted apart where a page of another origin has sent them with a cookie, by each of them', async () => {
+    const on = await openOwnGate(engine, { cookies: 'lax' })
+    const anna = on.person()
+    const { accessToken, userId } = await on.gate.register(anna, anna.context)
+    const { expectEvents } = await scenario(on)
+    const ask = (method: string, site: string, value = accessToken) => {
+      const headers = new Headers({ cookie: `__Host-gatebook-access=${value}`, 'sec-fetch-site': site })
+      return on.gate.authenticate({ method, headers }, {}, anna.context)
+    }
+    expect(await ask('POST', 'same-origin')).toMatchObject({ userId })
+    expect(await ask('GET', 'cross-site')).toMatchObject({ userId })
+    await expectEvents([])
+    expect(await codeOf(ask('POST', 'cross-site'))).toBe('ERR_CSRF')
+    expect(await codeOf(ask('DELETE', 'same-site'))).toBe('ERR_CSRF')
+    // Whose cookie it is has not been looked at.
+    expect(await codeOf(ask('POST', 'cross-site', 'a.b.c'))).toBe('ERR_CSRF')
+    expect(await codeOf(ask('GET', 'cross-site', 'a.b.c'))).toBe('ERR_TOKEN_INVALID')
+    await expectEvents([refused('cross-site', 3, on.clock.now(), anna), refused('invalid', 1, on.clock.now(), anna)])
+  })
+
   test('that were let in, or did not have to show one, are not counted', async () => {
     const on = await openOwnGate(engine)
     const { accessToken, userId } = await on.gate.register(on.person())

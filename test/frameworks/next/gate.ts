@@ -47,6 +47,7 @@ function open(): Promise<Gatebook> {
     clock: { now: () => shared.now ?? 0 },
     bodyLimitBytes: 4096,
     accessTokenSeconds: 600,
+    cookies: 'lax',
     sequencerMilliseconds: 20,
     ...hashes,
   })
