@@ -286,7 +286,7 @@ export interface HeaderReader {
 export interface HttpRequest {
   readonly method: string
   /** Absolute; the host counts for nothing. */
-  readonly url: string | URL
+  readonly url: string | Pick<URL, 'pathname' | 'search' | 'searchParams'>
   readonly headers: HeaderReader
   /** What somebody has read already, or what can be read once. */
   readonly body: ReadableStream<Uint8Array> | Uint8Array | null
@@ -298,7 +298,7 @@ export interface HttpResponse {
   /** One value for each name; cookies stand by themselves. */
   readonly headers: Record<string, string>
   readonly setCookies: readonly string[]
-  readonly body: Uint8Array | null
+  readonly body: string | null
 }
 
 export interface Page<T> {

@@ -199,15 +199,18 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
   let handler: HttpHandler | undefined
 
   const guarding = createApiGuard()
-  const exchange: HttpHandler = async (request, connection) => {
-    // Routing and validation are loaded with the first request: many a command, and many an application, has none.
+  // Routing and validation are loaded with the first request: many a command, and many an application, has none.
+  const loadHandler = async (): Promise<HttpHandler> => {
     handler ??= (await import('./http/handler.ts')).createHttpHandler({
       gate,
+      authenticate,
       settings,
       isClosed: () => guarding.closing.aborted,
     })
-    return handler(request, connection)
+    return handler
   }
+  const exchange: HttpHandler = (request, connection) =>
+    handler?.(request, connection) ?? loadHandler().then((handle) => handle(request, connection))
   guarding.closing.addEventListener('abort', () => revocations.close(), { once: true })
   const gate: Gatebook = guarding.guard({
     issuer: settings.issuer,

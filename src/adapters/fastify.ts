@@ -25,7 +25,7 @@ export interface FastifyReplyLike {
   readonly raw: ServerResponse
   code(status: number): unknown
   header(name: string, value: string): unknown
-  send(payload?: Uint8Array): unknown
+  send(payload?: string): unknown
 }
 
 /** Fits `onRequest`, `preHandler` and the other hooks in front of a handler. */

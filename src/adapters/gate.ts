@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AccessClaims, Gatebook, HttpResponse, RequestContext } from '../api.ts'
 import { toRefusal } from './refusal.ts'
-import { describeRequest, headerOf, type NodeRequest, readHeaders, targetOf } from './request.ts'
+import { describeRequest, headerOf, type NodeRequest, readHeaders, type Target, targetOf } from './request.ts'
 import type { Requirements } from './requirements.ts'
 import { sendResponse } from './respond.ts'
 
@@ -41,7 +41,7 @@ export function answerAll(gate: Gatebook, request: NodeRequest): Promise<HttpRes
   return answer(gate, request, targetOf(request) ?? new URL('http://localhost/'), request.body)
 }
 
-function answer(gate: Gatebook, request: IncomingMessage, url: URL, body: unknown): Promise<HttpResponse> {
+function answer(gate: Gatebook, request: IncomingMessage, url: Target, body: unknown): Promise<HttpResponse> {
   return gate.exchange(describeRequest(request, url, body), { remoteAddress: request.socket.remoteAddress })
 }
 

@@ -73,7 +73,8 @@ export const GatebookModule: { forRoot(gate: Gatebook): NestModule } = {
 
 /**
  * `@UseGuards(UserGuard)`: lets only verified callers on. Everybody else gets an `HttpException` whose response is the
- * problem document, with `WWW-Authenticate` in the headers, so that filters of the application see it.
+ * problem document (as `application/json`, since that is what Nest sends), with `WWW-Authenticate` in the headers, so that
+ * filters of the application see it.
  */
 export class UserGuard implements NestGuard {
   canActivate(context: NestExecutionContext): Promise<boolean> {
@@ -136,12 +137,15 @@ function requestOf(context: NestExecutionContext): NestRequest {
   return context.switchToHttp().getRequest() as NestRequest
 }
 
-/** The headers go out with whatever a filter makes of the exception. */
+/**
+ * The headers go out with whatever a filter makes of the exception. Not the type: Nest warns of an error that has another
+ * one than `application/json`, and changes it.
+ */
 function toException(outgoing: unknown, { status, headers, body }: HttpResponse): Error {
   for (const [name, value] of Object.entries(headers)) {
-    if (name !== 'Content-Length') (outgoing as ServerResponse).setHeader(name, value)
+    if (!/^content-(?:length|type)$/i.test(name)) (outgoing as ServerResponse).setHeader(name, value)
   }
-  return new (nest().HttpException)(JSON.parse(Buffer.from(body ?? []).toString()) as object, status)
+  return new (nest().HttpException)(JSON.parse(body ?? '{}') as object, status)
 }
 
 /** What is used of `@nestjs/common`, which is loaded when a decorator is: whoever uses one has it. */

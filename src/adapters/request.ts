@@ -1,6 +1,12 @@
 import type { IncomingMessage } from 'node:http'
 import type { HeaderReader, HttpRequest } from '../api.ts'
 
+export type Target = Exclude<HttpRequest['url'], string>
+
+/** What no parser can take for anything else: a path without dots, escapes and a query. */
+const PLAIN = /^(?:\/[\w-]+)+$/
+const NOTHING = new URLSearchParams()
+
 /** A request of node:http; frameworks that parse bodies leave the result in `body`. */
 export type NodeRequest = IncomingMessage & { readonly body?: unknown }
 
@@ -8,7 +14,8 @@ export type NodeRequest = IncomingMessage & { readonly body?: unknown }
  * Path and query of a request target; null for `*`, for what is no target at all and for a path that is not in its normal
  * form. The host is never looked at, since the client chooses it.
  */
-export function targetOf({ url: target = '' }: Pick<IncomingMessage, 'url'>): URL | null {
+export function targetOf({ url: target = '' }: Pick<IncomingMessage, 'url'>): Target | null {
+  if (PLAIN.test(target)) return { pathname: target, search: '', searchParams: NOTHING }
   // Never `new URL(target, origin)`, for which `//x/y` is another host.
   const url = target.startsWith('/') ? `http://localhost${target}` : target
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) return null
@@ -21,7 +28,7 @@ export function targetOf({ url: target = '' }: Pick<IncomingMessage, 'url'>): UR
 }
 
 /** The same request for the routes. The body is streamed, or `body` where somebody has read it already. */
-export function describeRequest(request: IncomingMessage, url: URL, body: unknown): HttpRequest {
+export function describeRequest(request: IncomingMessage, url: Target, body: unknown): HttpRequest {
   const method = request.method ?? 'GET'
   const bodiless = method === 'GET' || method === 'HEAD'
   const consumed = !bodiless && (request.readableDidRead || request.readableEnded)

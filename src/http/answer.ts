@@ -1,4 +1,3 @@
-import { encodeUtf8 } from '../util/bytes.ts'
 import { type ProblemContext, toProblem } from './error-map.ts'
 import type { HttpResponse } from './exchange.ts'
 import type { Answer } from './route.ts'
@@ -11,29 +10,23 @@ export interface Answering {
 
 /** Headers of every answer. Strict-Transport-Security only where the installation is reached over https. */
 export function createAnswering(issuer: string): Answering {
-  const common: Record<string, string> = {
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-    'Referrer-Policy': 'no-referrer',
-    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
-    ...(issuer.startsWith('https:') ? { 'Strict-Transport-Security': 'max-age=31536000' } : {}),
-  }
+  const isSecure = issuer.startsWith('https:')
   const respond = ({ status, body, text, headers, setCookies = [] }: Answer, requestId: string): HttpResponse => {
-    const written = body === undefined && text === undefined ? null : encodeUtf8(text ?? JSON.stringify(body))
-    return {
-      status,
-      headers: {
-        ...common,
-        'X-Request-Id': requestId,
-        ...(written !== null && {
-          'Content-Type': text === undefined ? 'application/json' : 'text/plain; charset=utf-8',
-          'Content-Length': String(written.length),
-        }),
-        ...headers,
-      },
-      setCookies,
-      body: written,
+    // Written out, because an object of one shape is several times as fast to make as one that is spread together.
+    const all: Record<string, string> = {
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+      'Referrer-Policy': 'no-referrer',
+      'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+      'X-Request-Id': requestId,
     }
+    if (isSecure) all['Strict-Transport-Security'] = 'max-age=31536000'
+    const written = body === undefined && text === undefined ? null : (text ?? JSON.stringify(body))
+    if (written !== null) {
+      all['Content-Type'] = text === undefined ? 'application/json' : 'text/plain; charset=utf-8'
+      all['Content-Length'] = String(Buffer.byteLength(written))
+    }
+    return { status, headers: headers === undefined ? all : Object.assign(all, headers), setCookies, body: written }
   }
   return { respond, refuse: (thrown, context) => respond(toProblem(thrown, context), context.requestId) }
 }

@@ -14,6 +14,19 @@ export interface Connection {
 
 export type AddressReader = (headers: HeaderReader, connection?: Connection) => ClientAddress
 
+const PEERS_KEPT = 1000
+const peers = new Map<string, string | null>()
+
+/** Of a socket: the same few again and again. */
+function peerOf(text: string): string | null {
+  const known = peers.get(text)
+  if (known !== undefined) return known
+  const peer = normalizeAddress(text)
+  if (peers.size >= PEERS_KEPT) peers.clear()
+  peers.set(text, peer)
+  return peer
+}
+
 /** From the right: what the nearest proxy wrote comes first. */
 interface Hops {
   readonly source: 'forwarded' | 'x-forwarded-for'
@@ -49,7 +62,7 @@ export function createAddressReader(trustedProxies: readonly string[]): AddressR
   }
 
   return (headers, connection) => {
-    const peer = normalizeAddress(connection?.remoteAddress ?? '')
+    const peer = peerOf(connection?.remoteAddress ?? '')
     if (peer === null) return { ipSource: 'unknown' }
     const present = presentHops(headers)
     if (present.length === 0) return { ip: peer, ipSource: 'socket' }

@@ -20,23 +20,27 @@ import { readQuery, validate } from './validate.ts'
 
 export type HttpHandler = (request: HttpRequest, connection?: Connection) => Promise<HttpResponse>
 
+type Target = Exclude<HttpRequest['url'], string>
+
 const NO_QUERY = z.strictObject({})
 
 /** The whole HTTP API; never rejects. Throws ERR_OPTION_INVALID for `trustedProxies` and `corsOrigins`. */
 export function createHttpHandler(parts: {
   readonly gate: Gatebook
+  /** That of the gate, without a second look at its arguments. */
+  readonly authenticate: Gatebook['authenticate']
   readonly settings: Settings
   /** Whether a request that comes now comes too late. */
   readonly isClosed: () => boolean
 }): HttpHandler {
-  const { gate, settings, isClosed } = parts
+  const { gate, authenticate, settings, isClosed } = parts
   const readContext = createContextReader(settings)
   const addCors = createCors(settings.corsOrigins)
   const answering = createAnswering(settings.issuer)
   const cookies = createCookies(settings)
   const router = createRouter(listRoutes(settings))
 
-  async function dispatch(request: HttpRequest, url: URL, context: HttpContext): Promise<HttpResponse> {
+  async function dispatch(request: HttpRequest, url: Target, context: HttpContext): Promise<HttpResponse> {
     const path = url.pathname
     if (isClosed()) throw new GatebookError('ERR_CLOSED')
     if (!claimsPath(settings, path)) throw new GatebookError('ERR_NOT_FOUND')
@@ -51,7 +55,7 @@ export function createHttpHandler(parts: {
   async function handle(
     { route, params }: FoundRoute,
     request: HttpRequest,
-    url: URL,
+    url: Target,
     context: HttpContext,
   ): Promise<Answer> {
     const { headers } = request
@@ -61,7 +65,7 @@ export function createHttpHandler(parts: {
     // Whoever may not come in learns nothing about what the body should have been.
     const claims =
       route.auth === 'bearer' || route.auth === 'admin'
-        ? await gate.authenticate(request, route.auth === 'admin' ? { role: 'admin' } : {}, context)
+        ? await authenticate(request, route.auth === 'admin' ? { role: 'admin' } : {}, context)
         : null
     const client =
       route.auth === 'client' ? await gate.clients.authenticate(credentialsOf(authorization, form), context) : null
@@ -111,7 +115,7 @@ export function createHttpHandler(parts: {
   }
 }
 
-function readQueryOf({ query }: Route, { search, searchParams }: URL): unknown {
+function readQueryOf({ query }: Route, { search, searchParams }: Target): unknown {
   if (query === undefined && search === '') return {}
   return validate(query ?? NO_QUERY, readQuery(searchParams), 'ERR_QUERY_INVALID')
 }

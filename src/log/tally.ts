@@ -107,7 +107,7 @@ export function createTally({ store, log, clock }: TallyParts, summarize: (count
 
     async flushPast() {
       const now = clock.now()
-      close(({ from }) => from < now)
+      close(({ from }) => from !== now)
       if (closed.length > 0) await append()
     },
   }

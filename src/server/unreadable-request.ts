@@ -71,7 +71,7 @@ function closed(response: ServerResponse): Promise<void> {
 }
 
 function formatResponse(response: HttpResponse): string {
-  const body = Buffer.from(response.body ?? []).toString()
+  const body = response.body ?? ''
   const title = (JSON.parse(body) as { title: string }).title
   const headers = [...Object.entries(response.headers), ['Connection', 'close'], ['Date', new Date().toUTCString()]]
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')

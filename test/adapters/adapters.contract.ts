@@ -54,6 +54,8 @@ export interface AdapterTraits {
   readonly setsNoCookie?: true
   /** A guard that fails is answered by Gatebook: there is no error handling to hand it to. */
   readonly answersFailures?: true
+  /** Of a refusal by a guard, where it insists on another. */
+  readonly problemType?: RegExp
   /** What its error handling says, where an application cannot have one of its own. */
   readonly failure?: string
   /** Handlers are plain listeners: what they throw ends the process. */
@@ -84,7 +86,7 @@ export function adapterContract(
   addTests: (running: () => RunningApplication) => void = () => {},
 ): void {
   const { from = '127.0.0.1 socket', parsers = ['none', 'before', 'after'], patience = 60_000 } = traits
-  const { failure = 'the application saw broken' } = traits
+  const { failure = 'the application saw broken', problemType = /^application\/problem\+json$/ } = traits
 
   describe.each(parsers)(`${name}, body parser: %s`, (bodyParser) => {
     let on: TestGate
@@ -134,7 +136,7 @@ export function adapterContract(
       data: { count: 1, counted_from: on.clock.now() },
     })
     const problemOf = async (response: Response): Promise<unknown> => {
-      expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json(?:;|$)/)
+      expect(response.headers.get('content-type')).toMatch(problemType)
       expect(response.headers.get('cache-control')).toBe('no-store')
       const { code, request_id } = (await response.json()) as { code: string; request_id: string }
       expect(request_id).toBe(response.headers.get('x-request-id'))

@@ -20,6 +20,7 @@ import {
 import { NestFactory } from '@nestjs/core'
 import type { NestExpressApplication } from '@nestjs/platform-express'
 import type { Response } from 'express'
+import { expect, test } from 'vitest'
 import {
   CurrentUser,
   GATEBOOK,
@@ -33,6 +34,7 @@ import {
   UserGuard,
 } from '../../src/adapters/nest.ts'
 import type { AccessClaims, Gatebook } from '../../src/api.ts'
+import { createTestGatebook } from '../../src/testing/index.ts'
 import { adapterContract, type StartApplication, unlucky } from './adapters.contract.ts'
 import { applicationOn, callerOf, JSON_LIMIT, OWN_COOKIE, ordersOf, tellFailure } from './applications.ts'
 
@@ -136,14 +138,18 @@ async function startNest(
   return app
 }
 
-const start: StartApplication = async (gate, { bodyParser }) => {
-  const provided = {
+/** The gate for those who ask for it, and nothing mounted. */
+function provide(gate: Gatebook): object {
+  return {
     module: class Provided {},
     global: true,
     providers: [{ provide: GATEBOOK, useValue: gate }],
     exports: [GATEBOOK],
   }
-  const app = await startNest(bodyParser === 'before' ? [GatebookModule.forRoot(gate)] : [provided], (nest) => {
+}
+
+const start: StartApplication = async (gate, { bodyParser }) => {
+  const app = await startNest(bodyParser === 'before' ? [GatebookModule.forRoot(gate)] : [provide(gate)], (nest) => {
     const parse = () => nest.useBodyParser('json', { limit: JSON_LIMIT })
     nest.use((_request: IncomingMessage, response: Response, next: () => void) => {
       response.append('Set-Cookie', OWN_COOKIE)
@@ -158,4 +164,30 @@ const start: StartApplication = async (gate, { bodyParser }) => {
   return applicationOn(app.getHttpServer() as Server, () => app.close())
 }
 
-adapterContract('NestJS 11', start)
+adapterContract('NestJS 11', start, { problemType: /^application\/(?:problem\+)?json(?:;|$)/ })
+
+test('without filters of the application, a refusal is the problem document, also under a global prefix', async () => {
+  await using kit = await createTestGatebook()
+  const { userId, headers } = await kit.signIn()
+  const app = await startNest([provide(kit.gate)], (nest) => {
+    nest.use(gatebook(kit.gate))
+    nest.setGlobalPrefix('api')
+  })
+  const url = await app.getUrl()
+  const refused = await fetch(`${url}/api/orders`)
+  expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="gatebook"'])
+  expect(refused.headers.get('content-type')).toMatch(/^application\/json/)
+  expect((await refused.json()) as object).toMatchObject({ status: 401, code: 'ERR_TOKEN_MISSING' })
+  expect((await (await fetch(`${url}/api/orders`, { headers })).json()) as object).toMatchObject({ user: userId })
+  expect((await (await fetch(`${url}/auth/me`, { headers })).json()) as object).toMatchObject({ user_id: userId })
+  await app.close()
+  await kit.expectEvents(['user.registered', 'login.succeeded', 'token.refused missing'])
+})
+
+test('a guard without a gate lets nobody on', async () => {
+  await using kit = await createTestGatebook()
+  const { headers } = await kit.signIn()
+  const app = await startNest([provide(kit.gate)], () => {})
+  expect((await fetch(`${await app.getUrl()}/orders`, { headers })).status).toBe(500)
+  await app.close()
+})

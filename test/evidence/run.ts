@@ -9,7 +9,15 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { benchImport, formatImportFigures, type ImportFigures } from '../../bench/import.ts'
 import { benchLogin, formatLoginFigures, type LoginFigures } from '../../bench/login.ts'
+import { benchMe, formatMeFigures } from '../../bench/me.ts'
 import { benchOverload, formatOverloadFigures, type OverloadFigures } from '../../bench/overload.ts'
+import {
+  benchRevocation,
+  formatRevocationRow,
+  measureMemory,
+  REVOCATION_HEAD,
+  type RevocationFigures,
+} from '../../bench/revocation.ts'
 import { benchUnknownUser, formatUnknownUserFigures, type UnknownUserFigures } from '../../bench/unknown-user.ts'
 import { type RefreshModelReport, runRefreshModel } from '../concurrency/run-refresh-model.ts'
 import { type KillReport, runKills } from '../fault/kill-rounds.ts'
@@ -41,6 +49,12 @@ const MEMORY_BAR = 1.1
 const RATIO_BAR = 0.8
 const LATENCY_BAR = 5
 const AREA_BAR = 0.03
+/** Milliseconds. */
+const REVOCATION_BAR = 2000
+const ENTRY_BYTES_BAR = 100
+/** Nanoseconds. */
+const LOOK_BAR = 1000
+const ME_BAR = 0.5
 
 interface Section {
   readonly title: string
@@ -60,6 +74,8 @@ const PARTS: Readonly<Record<string, (engines: readonly Engine[]) => Promise<Sec
   import: reportImports,
   hostile: reportHostile,
   differential: reportDifferential,
+  revocation: reportRevocation,
+  me: reportMe,
   'refresh-model': reportRefreshModel,
 }
 
@@ -101,6 +117,54 @@ async function reportRefreshModel(engines: readonly Engine[]): Promise<Section[]
         ...rows,
         ...(problems.length > 0 ? ['', ...problems] : []),
       ].join('\n'),
+    },
+  ]
+}
+
+async function reportRevocation(engines: readonly Engine[]): Promise<Section[]> {
+  const reports: [string, RevocationFigures][] = []
+  for (const engine of engines) {
+    const database = await engine.createDatabase()
+    reports.push([engine.name, await announced(`revocation, ${engine.name}`, benchRevocation(database.url))])
+    await database.drop()
+  }
+  const memory = measureMemory()
+  const slowest = ({ processes, verifier }: RevocationFigures) => Math.max(...processes, ...verifier)
+  const late = reports.some(([, figures]) => slowest(figures) > REVOCATION_BAR)
+  const nanoseconds = Math.max(memory.nanoseconds.live, memory.nanoseconds.revoked)
+  const heavy = memory.bytesPerEntry > ENTRY_BYTES_BAR || nanoseconds > LOOK_BAR
+  return [
+    {
+      title: 'Log-outs',
+      bar: 'A log-out at one of three processes is refused by the other two and by a verifier elsewhere within 2 s; 100,000 revoked sessions take at most 100 bytes each, a look at most 1 µs.',
+      verdicts: [
+        ...reports.map(
+          ([name, figures]) =>
+            `${name} ${slowest(figures).toFixed(0)} ms ${slowest(figures) > REVOCATION_BAR ? 'MISSED' : 'holds'}`,
+        ),
+        `memory and look ${heavy ? 'MISSED' : 'hold'}`,
+      ],
+      missed: late || heavy,
+      body: [
+        REVOCATION_HEAD,
+        ...reports.map(([name, figures]) => formatRevocationRow(name, figures)),
+        '',
+        `${memory.entries} revoked sessions: ${memory.bytesPerEntry.toFixed(1)} bytes each; a look takes ${memory.nanoseconds.live.toFixed(0)} ns (not revoked), ${memory.nanoseconds.revoked.toFixed(0)} ns (revoked).`,
+      ].join('\n'),
+    },
+  ]
+}
+
+async function reportMe(): Promise<Section[]> {
+  const figures = await announced('me', benchMe())
+  const missed = figures.throughputRatio < ME_BAR
+  return [
+    {
+      title: '/auth/me',
+      bar: 'With 1,000 distinct tokens at least half as many requests a second as a bare Hono route that returns the same JSON; no query (test/http/me.test.ts).',
+      verdicts: [`${figures.throughputRatio.toFixed(2)} ${missed ? 'MISSED' : 'holds'}`],
+      missed,
+      body: formatMeFigures(figures),
     },
   ]
 }

@@ -60,12 +60,12 @@ describe('diagnostics of a failure', () => {
     const diagnostics: Diagnostics = { debug() {}, info() {}, warn: keep, error: keep }
     const gate = await openGate()
     const settings = resolveOptions({ issuer: gate.issuer, database: null as never, diagnostics }, systemClock, 1)
+    const authenticate = () => Promise.reject(WORD)
     const broken = {
       ...gate,
       login: () => Promise.reject(new RangeError(`cannot handle ${WORD}`)),
-      authenticate: () => Promise.reject(WORD),
     }
-    const handle = createHttpHandler({ gate: broken, settings, isClosed: () => false })
+    const handle = createHttpHandler({ gate: broken, authenticate, settings, isClosed: () => false })
     const fetch = async (request: Request) => toFetchResponse(await handle(request))
     const replies = [
       await call({ ...broken, fetch }, 'POST /auth/login', { body: { identifier: 'a@app.example', password: WORD } }),

@@ -314,3 +314,21 @@ test('no answer of all of these repeats a password', () => {
   for (const text of sent)
     for (const secret of [PASSWORD, NEW_PASSWORD, 'wrong wrong wrong']) expect(text).not.toContain(secret)
 })
+
+test('admins add, list and revoke clients, and see a secret once', async () => {
+  const token = admin.access
+  const made = await ask('POST /admin/api/clients', { token, body: { name: 'gateway' } })
+  expect([made.status, made.json.secret]).toEqual([201, expect.stringMatching(/^gbk_/)])
+  const listed = await ask('GET /admin/api/clients?limit=1', { token })
+  expect(listed.json.items).toEqual([
+    { id: made.json.id, name: 'gateway', created_by: admin.userId, created_at: made.json.created_at, revoked_at: null },
+  ])
+  for (let times = 0; times < 2; times++) {
+    expect((await ask(`DELETE /admin/api/clients/${made.json.id}`, { token })).status).toBe(204)
+  }
+  expect((await ask('GET /admin/api/clients', { token })).json.items[0].revoked_at).toEqual(expect.any(Number))
+  expect((await ask('DELETE /admin/api/clients/cli_x', { token })).status).toBe(404)
+  expect((await ask('POST /admin/api/clients', { token, body: { name: ' ' } })).status).toBe(422)
+  const user = await register(gate, 'no-admin-of-clients@app.example')
+  expect((await ask('GET /admin/api/clients', { token: user.access })).status).toBe(403)
+})

@@ -10,11 +10,11 @@ import { createUnderWay, type UnderWay } from '../../src/server/under-way.ts'
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 /** Answers everything with 200 and its path, after the promise. */
 function createGate(until: Promise<unknown> = Promise.resolve()): Gatebook {
-  const fetch = async (request: Request): Promise<Response> => {
+  const exchange: Gatebook['exchange'] = async ({ url }) => {
     await until
-    return new Response(new URL(request.url).pathname)
+    return { status: 200, headers: {}, setCookies: [], body: typeof url === 'string' ? url : url.pathname }
   }
-  return { fetch } as unknown as Gatebook
+  return { exchange } as Gatebook
 }
 
 const servers: Server[] = []
