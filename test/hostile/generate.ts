@@ -125,6 +125,9 @@ function memberOf(name: string, known: Known, lot: Lot, at: number): unknown {
     case 'disabled':
     case 'send':
       return false
+    // Of a client, and no secret.
+    case 'name':
+      return `client ${at}`
     case 'cookies':
       return lot.once(3)
     case 'expires_in':

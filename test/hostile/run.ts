@@ -152,7 +152,8 @@ async function ask(port: number, request: HostileRequest, { answers, problems }:
     const code = /"code":"(\w+)"/.exec(reply.body)?.[1]
     const key = code === undefined ? String(reply.status) : `${reply.status} ${code}`
     answers.set(key, (answers.get(key) ?? 0) + 1)
-    const problem = whatIsWrong(reply, request.methods[replies.indexOf(reply)] === 'HEAD')
+    const isHead = request.methods[replies.indexOf(reply)] === 'HEAD'
+    const problem = whatIsWrong(reply, { isHead, isOauth: OAUTH_OPERATIONS.test(request.label) })
     if (problem !== null) complain(problem)
   }
 }
@@ -164,7 +165,14 @@ function quote({ parts }: HostileRequest): string {
 
 const OUR_COOKIE = /^gatebook-(access|refresh|device)=[\w.-]*; Max-Age=\d+; Path=\/; HttpOnly; SameSite=Lax$/
 
-function whatIsWrong({ status, headers, body }: RawAnswer, isHead: boolean): string | null {
+const OAUTH_OPERATIONS = /^(introspect|revokeToken)\b/
+/** Of RFC 6749 §5.2. */
+const OAUTH_ERRORS: readonly unknown[] = ['invalid_client', 'invalid_request', 'temporarily_unavailable']
+
+function whatIsWrong(
+  { status, headers, body }: RawAnswer,
+  { isHead, isOauth }: { readonly isHead: boolean; readonly isOauth: boolean },
+): string | null {
   if (status >= 500) return `answered ${status} ${body}`
   if (body.includes(PLANTED)) return `the answer repeats a secret: ${body}`
   if (!headers.has('x-request-id')) return `no X-Request-Id with ${status}`
@@ -174,6 +182,10 @@ function whatIsWrong({ status, headers, body }: RawAnswer, isHead: boolean): str
   if (cookies.length > 0 && status >= 300) return `a cookie with ${status}`
   if (headers.get('cache-control') === undefined) return `no Cache-Control with ${status}`
   if (isHead || status < 400) return null
+  if (isOauth && headers.get('content-type') === 'application/json') {
+    const { error } = JSON.parse(body) as { error: unknown }
+    return OAUTH_ERRORS.includes(error) ? null : `an unknown error ${error}`
+  }
   if (headers.get('content-type') !== 'application/problem+json') return `no problem document with ${status}`
   const problem = JSON.parse(body) as { code: string; status: number; detail: string }
   const row = ERROR_CODES[problem.code as ErrorCode] as { status: number; message: string } | undefined
