@@ -104,7 +104,7 @@ export function measureMemory(): MemoryFigures {
   const idsOf = () => Array.from({ length: ENTRIES }, () => generateId('session', now))
   const [revoked, live] = [idsOf(), idsOf()]
   for (const sessionId of revoked) {
-    sessions.note({ sessionId, ended: true, generation: 0, reason: 'logout', forgetAt: now + 600_000 })
+    sessions.note({ sessionId, ended: true, generation: 0, reason: 'logout', forgetAt: now + 600_000 }, now)
   }
   const time = (ids: readonly string[], expected: number) => {
     let wrong = 0

@@ -335,8 +335,11 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
     ],
   },
   'revocations.read': {
-    takes: [['options', optional(shape({ after: optional(text), waitSeconds: optional(number) }))]],
+    takes: [
+      ['options', optional(shape({ after: optional(text), waitSeconds: optional(number), signal: optional(signal) }))],
+    ],
   },
+  'revocations.release': { takes: [], atOnce: true, always: true },
   'revocations.status': { takes: [], atOnce: true },
   'clients.create': {
     takes: [

@@ -290,6 +290,8 @@ export interface HttpRequest {
   readonly headers: HeaderReader
   /** What somebody has read already, or what can be read once. */
   readonly body: ReadableStream<Uint8Array> | Uint8Array | null
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal?: AbortSignal
 }
 
 /** An answer before it is an object of the Fetch standard, or bytes on a socket. */

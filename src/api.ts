@@ -239,9 +239,16 @@ export interface Gatebook {
     /**
      * What is new since `after` (the `next` of the page before; without it, everything that still matters), oldest first.
      * Waits up to `waitSeconds` (0 to 30) for something new. What was committed late is never left out; an entry may come
-     * twice. Throws ERR_CURSOR_INVALID.
+     * twice. Throws ERR_CURSOR_INVALID, also when numbers have begun again (a restored backup, a start): then read without
+     * `after`.
      */
-    read(options?: { readonly after?: string; readonly waitSeconds?: number }): Promise<RevocationPage>
+    read(options?: {
+      readonly after?: string
+      readonly waitSeconds?: number
+      readonly signal?: AbortSignal
+    }): Promise<RevocationPage>
+    /** Lets nobody wait any more: for a server that is about to stop. */
+    release(): void
     status(): RevocationStatus
   }
 

@@ -56,6 +56,7 @@ import { ensureViews } from './store/sql/views.ts'
 import { createThrottle } from './throttle/throttle.ts'
 import { createAccessTokens } from './token/access.ts'
 import { createDeviceTokens } from './token/device.ts'
+import { renewFeedEpoch } from './token/feed-epoch.ts'
 import { KEY_RELOAD_SECONDS } from './token/key-times.ts'
 import { forgetOneTimeTokens } from './token/one-time-row.ts'
 import { createRefreshTokens } from './token/refresh.ts'
@@ -117,6 +118,12 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
   const keyParts = { store, log, secret, settings, keys }
   await (settings.attach ? keys.reload() : openKeys(keyParts))
   const revocations = createRevocationList(store, clock, settings.accessTokenSeconds)
+  // A backup may have been brought back meanwhile, and then numbers begin again.
+  if (!settings.attach) {
+    await renewFeedEpoch(store).catch((error: unknown) =>
+      settings.diagnostics.warn({ err: error }, 'The feed of revocations could not be told from the one of before.'),
+    )
+  }
   await revocations.poll()
   const feed = createRevocationFeed(store, revocations, clock)
   const announcer = createAnnouncer(database.signals, REVOCATIONS_CHANNEL)
@@ -181,7 +188,18 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
   })
   repeat('Giving attempts back to addresses', SETTLE_MILLISECONDS, () => throttle.settle())
   if (!settings.attach) {
-    const reading = repeat('Reading the revocations', settings.revocationPollMilliseconds, () => revocations.poll())
+    let missed = false
+    const reading = repeat('Reading the revocations', settings.revocationPollMilliseconds, async () => {
+      try {
+        await revocations.poll()
+      } catch (error) {
+        missed = true
+        throw error
+      }
+      // The database was away, and may be another one than it was.
+      if (missed) await renewFeedEpoch(store)
+      missed = false
+    })
     stopListening = database.signals?.listen?.(REVOCATIONS_CHANNEL, () => reading.poke())
     repeat('Looking after the signing keys', KEY_RELOAD_SECONDS * 1000, () => advanceKeys(keyParts))
     repeat('Housekeeping', HOUSEKEEPING_MILLISECONDS, async () => {
@@ -282,6 +300,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
 
     revocations: {
       read: (options) => readRevocations(feed, options),
+      release: () => revocations.close(),
       status: () => ({
         entries: revocations.sessions.size,
         staleSeconds: revocations.staleMilliseconds() / 1000,

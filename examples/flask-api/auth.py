@@ -25,7 +25,7 @@ class Auth:
             try:
                 g.claims = self._verify(token)
                 ended = self._revocations.check(g.claims)
-            except RevocationsUnavailable:
+            except (RevocationsUnavailable, jwt.PyJWKClientConnectionError):
                 return Response("try again\n", 503, {"Retry-After": "1"})
             except (jwt.InvalidTokenError, jwt.PyJWKClientError, KeyError):
                 return refuse('Bearer realm="reports", error="invalid_token"')

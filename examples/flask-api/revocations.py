@@ -4,6 +4,7 @@ import base64
 import json
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -42,6 +43,12 @@ class Revocations:
         while True:
             try:
                 more = self._ask()
+            except urllib.error.HTTPError as error:
+                if error.code == 422:  # The place that was reached is nobody's any more: from the start.
+                    self._after = None
+                print(f"the revocation feed answered {error.code}", flush=True)
+                time.sleep(1)
+                continue
             except Exception as error:  # The list that is there goes on until it is too old.
                 print(f"the revocation feed does not answer: {error}", flush=True)
                 time.sleep(1)

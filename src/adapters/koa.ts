@@ -82,7 +82,8 @@ function guard(gate: Gatebook, requirements: Requirements): KoaMiddleware {
 function reply(context: KoaContext, response: HttpResponse): void {
   if (!context.req.complete) drainAfter(context.req, context.res)
   // First, because Koa derives status and headers from a body.
-  if (response.body !== null) context.body = response.body
+  context.body = response.body
+  // A body that is null makes it 204.
   context.status = response.status
   for (const [name, value] of Object.entries(response.headers)) context.set(name, value)
   for (const cookie of response.setCookies) context.res.appendHeader('Set-Cookie', cookie)

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { HeaderReader, HttpRequest } from '../api.ts'
 
@@ -40,6 +41,9 @@ export function describeRequest(request: IncomingMessage, url: Target, body: unk
       if (bodiless) return null
       return consumed ? serialise(body) : streamOf(request)
     },
+    get signal() {
+      return endOf(request.socket)
+    },
   }
 }
 
@@ -57,6 +61,21 @@ export function headerOf(request: IncomingMessage, name: string): string | null 
     joined = joined === null ? (raw[at + 1] as string) : `${joined}${separator}${raw[at + 1]}`
   }
   return joined
+}
+
+const ends = new WeakMap<object, AbortSignal>()
+
+/** One for all requests of a connection, which may be many. */
+function endOf(socket: IncomingMessage['socket']): AbortSignal {
+  const known = ends.get(socket)
+  if (known !== undefined) return known
+  const end = new AbortController()
+  // Each request that waits listens.
+  setMaxListeners(0, end.signal)
+  if (socket.destroyed) end.abort()
+  else socket.once('close', () => end.abort())
+  ends.set(socket, end.signal)
+  return end.signal
 }
 
 /** What described the bytes on their way. A body that somebody has read is no more what they say. */

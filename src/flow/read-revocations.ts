@@ -1,5 +1,5 @@
 /** What a verifier elsewhere has not read yet of the revoked sessions. Leaves no event. */
-import type { RevocationPage } from '../api.ts'
+import type { Gatebook, RevocationPage } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import type { RevocationFeed } from '../token/revocation-feed.ts'
 
@@ -7,12 +7,12 @@ const WAIT_MOST_SECONDS = 30
 
 export async function readRevocations(
   feed: RevocationFeed,
-  { after, waitSeconds = 0 }: { readonly after?: string; readonly waitSeconds?: number } = {},
+  { after, waitSeconds = 0, signal }: Parameters<Gatebook['revocations']['read']>[0] = {},
 ): Promise<RevocationPage> {
   if (!(waitSeconds >= 0 && waitSeconds <= WAIT_MOST_SECONDS)) {
-    throw new GatebookError('ERR_OPTION_INVALID', { detail: `waitSeconds: it must be 0 to ${WAIT_MOST_SECONDS}.` })
+    throw new GatebookError('ERR_ARGUMENT_INVALID', { detail: `waitSeconds: it must be 0 to ${WAIT_MOST_SECONDS}.` })
   }
-  const { entries, ...page } = await feed.read(after, waitSeconds * 1000)
+  const { entries, ...page } = await feed.read(after, waitSeconds * 1000, signal)
   return {
     ...page,
     entries: entries.map(({ sessionId, ended, generation, reason, forgetAt }) => ({

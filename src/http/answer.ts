@@ -10,7 +10,7 @@ export interface Answering {
 
 /** Headers of every answer. Strict-Transport-Security only where the installation is reached over https. */
 export function createAnswering(issuer: string): Answering {
-  const isSecure = issuer.startsWith('https:')
+  const isSecure = /^https:/i.test(issuer)
   const respond = ({ status, body, text, headers, setCookies = [] }: Answer, requestId: string): HttpResponse => {
     // Written out, because an object of one shape is several times as fast to make as one that is spread together.
     const all: Record<string, string> = {

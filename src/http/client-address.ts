@@ -15,17 +15,6 @@ export interface Connection {
 export type AddressReader = (headers: HeaderReader, connection?: Connection) => ClientAddress
 
 const PEERS_KEPT = 1000
-const peers = new Map<string, string | null>()
-
-/** Of a socket: the same few again and again. */
-function peerOf(text: string): string | null {
-  const known = peers.get(text)
-  if (known !== undefined) return known
-  const peer = normalizeAddress(text)
-  if (peers.size >= PEERS_KEPT) peers.clear()
-  peers.set(text, peer)
-  return peer
-}
 
 /** From the right: what the nearest proxy wrote comes first. */
 interface Hops {
@@ -49,6 +38,17 @@ interface Hops {
  */
 export function createAddressReader(trustedProxies: readonly string[]): AddressReader {
   const trusts = createTrust(trustedProxies)
+  const peers = new Map<string, string | null>()
+
+  /** Of a socket: the same few again and again. */
+  const peerOf = (text: string): string | null => {
+    const known = peers.get(text)
+    if (known !== undefined) return known
+    const peer = normalizeAddress(text)
+    if (peers.size >= PEERS_KEPT) peers.clear()
+    peers.set(text, peer)
+    return peer
+  }
 
   /** The peer and the hops behind it, as far as trust reaches. */
   const walk = (peer: string, hops: Hops): string[] => {

@@ -74,6 +74,9 @@ export function createHttpHandler(parts: {
       context,
       claims,
       client,
+      get signal() {
+        return request.signal
+      },
       authorization,
       cookies: cookiesOf(cookies, headers),
       params,
@@ -93,7 +96,7 @@ export function createHttpHandler(parts: {
 
   return async (request, connection) => {
     const context = readContext(request.headers, connection)
-    const url = typeof request.url === 'string' ? new URL(request.url) : request.url
+    const url = typeof request.url === 'string' ? new URL(request.url, 'http://localhost') : request.url
     let response: HttpResponse
     try {
       response = await dispatch(request, url, context)

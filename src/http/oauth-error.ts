@@ -12,11 +12,15 @@ export function toOauthError(thrown: unknown): Answer {
   if (error.code === 'ERR_METHOD') headers.Allow = 'POST, OPTIONS'
   // RFC 6749 knows one status for what a client got wrong.
   const status = error.status === 422 ? 400 : error.status
-  return { status, headers, body: { error: nameOf(error), error_description: error.message } }
+  return { status, headers, body: { error: nameOf(error), error_description: descriptionOf(error) } }
 }
 
 function nameOf({ code, status }: GatebookError): string {
   if (code === 'ERR_CLIENT_INVALID') return 'invalid_client'
   if (status === 503 || status === 429) return 'temporarily_unavailable'
   return status >= 500 ? 'server_error' : 'invalid_request'
+}
+
+function descriptionOf({ code, message }: GatebookError): string {
+  return code === 'ERR_MEDIA_TYPE' ? 'The body must be application/x-www-form-urlencoded.' : message
 }

@@ -19,7 +19,7 @@ export const OAUTH_PATHS = { introspect: '/introspect', revoke: '/revoke' } as c
 
 /** RFC 8414 §3.1: the path of the issuer comes behind the name. */
 export function metadataPath(issuer: string): string {
-  return `/.well-known/oauth-authorization-server${issuer.replace(/^https?:\/\/[^/]*/, '').replace(/\/$/, '')}`
+  return `/.well-known/oauth-authorization-server${issuer.replace(/^https?:\/\/[^/]*/i, '').replace(/\/$/, '')}`
 }
 
 /** Whether failures are told as RFC 6749 tells them. */

@@ -19,6 +19,8 @@ export interface Call<Body = unknown, Query = unknown, Claims = AccessClaims | n
   readonly claims: Claims
   /** Where the route asks for one; null elsewhere. */
   readonly client: Client | null
+  /** Aborted when nobody waits for the answer any more; where the framework can tell. */
+  readonly signal: AbortSignal | undefined
   /** As it was presented, for the routes that look at it themselves. */
   readonly authorization: string | null
   readonly cookies: RequestCookies

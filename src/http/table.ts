@@ -25,7 +25,7 @@ export function listRoutes(settings: RouteSettings): readonly Route[] {
     ...passwordRoutes(settings),
     ...ownRoutes,
     ...jwksRoutes,
-    ...revocationRoutes,
+    ...revocationRoutes(),
     ...oauthRoutes(settings),
   ]
   if (isOn(adminPath)) {

@@ -100,6 +100,8 @@ export async function startServer(
   async function stop(): Promise<void> {
     const seconds = config.drainSeconds.value as number
     diagnostics.info({ under_way: underWay.all().length, drain_seconds: seconds }, 'shutting down')
+    // Verifiers that wait for news get their answer, and ask the next process.
+    opened.revocations.release()
     const cut = await drain(server, underWay, seconds)
     if (cut > 0) diagnostics.warn({ requests: cut }, `requests were broken off after ${seconds} s`)
     await opened.close()

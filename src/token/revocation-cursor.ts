@@ -3,29 +3,30 @@ import type { NumberRange } from './number-gaps.ts'
 
 /** How far somebody has read: everything up to `last`, but for what was missing there. */
 export interface RevocationCursor {
+  /** Of the numbers; places of another one mean nothing. */
+  readonly epoch: string
   readonly last: number
   /** In the order of the numbers, none of them touching another. */
   readonly missing: readonly NumberRange[]
 }
 
-export const FROM_THE_START: RevocationCursor = { last: 0, missing: [] }
-
 /** More are joined with their neighbours: then something is read twice. */
-const RANGES_MOST = 64
+export const RANGES_MOST = 64
 const LENGTH_MOST = 4096
 const RANGE = String.raw`\d{1,16}(?:-\d{1,16})?`
-const FORM = new RegExp(`^\\d{1,16}(?::${RANGE}(?:,${RANGE})*)?$`)
+const FORM = new RegExp(`^[\\w-]{8}\\.\\d{1,16}(?::${RANGE}(?:,${RANGE})*)?$`)
 
-/** `1042`, or `1042:1007,1010-1012`: opaque to whoever sends it back. */
-export function formatRevocationCursor({ last, missing }: RevocationCursor): string {
+/** `Zk3Jq0vY.1042`, or `Zk3Jq0vY.1042:1007,1010-1012`: opaque to whoever sends it back. */
+export function formatRevocationCursor({ epoch, last, missing }: RevocationCursor): string {
   const ranges = joinNearest(missing).map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`))
-  return ranges.length === 0 ? `${last}` : `${last}:${ranges.join(',')}`
+  return `${epoch}.${last}${ranges.length === 0 ? '' : `:${ranges.join(',')}`}`
 }
 
 /** Throws ERR_CURSOR_INVALID. */
 export function parseRevocationCursor(text: string): RevocationCursor {
   if (text.length > LENGTH_MOST || !FORM.test(text)) throw new GatebookError('ERR_CURSOR_INVALID')
-  const [last = '', ranges] = text.split(':')
+  const [epoch = '', place = ''] = text.split('.')
+  const [last = '', ranges] = place.split(':')
   const missing = (ranges?.split(',') ?? []).map((range) => {
     const [from, to = from] = range.split('-').map(Number)
     return { from: from!, to: to! }
@@ -36,7 +37,7 @@ export function parseRevocationCursor(text: string): RevocationCursor {
     before = to
   }
   if (!Number.isSafeInteger(Number(last)) || missing.length > RANGES_MOST) throw new GatebookError('ERR_CURSOR_INVALID')
-  return { last: Number(last), missing }
+  return { epoch, last: Number(last), missing }
 }
 
 function joinNearest(ranges: readonly NumberRange[]): readonly NumberRange[] {

@@ -1,10 +1,12 @@
+import { GatebookError } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../util/clock.ts'
+import { readFeedEpoch } from './feed-epoch.ts'
 import type { NumberRange } from './number-gaps.ts'
 import {
-  FROM_THE_START,
   formatRevocationCursor,
   parseRevocationCursor,
+  RANGES_MOST,
   type RevocationCursor,
   within,
   without,
@@ -26,10 +28,13 @@ export interface RevocationPage {
 export interface RevocationFeed {
   /**
    * `after` is the `next` of the page before; from the start without one. When there is nothing new, waits for it up to
-   * so many milliseconds. Throws ERR_CURSOR_INVALID.
+   * so many milliseconds. Throws ERR_CURSOR_INVALID, also for a place of before the numbers began again: then the reader
+   * starts without one.
    */
-  read(after: string | undefined, waitMilliseconds: number): Promise<RevocationPage>
+  read(after: string | undefined, waitMilliseconds: number, signal?: AbortSignal): Promise<RevocationPage>
 }
+
+const REPEAT_MILLISECONDS = 1000
 
 export function createRevocationFeed(store: Store, list: RevocationList, clock: Clock): RevocationFeed {
   /** Most readers are at the same place, and one look is enough for all who ask at the same time. */
@@ -40,14 +45,17 @@ export function createRevocationFeed(store: Store, list: RevocationList, clock: 
     const place = `${version} ${after}`
     let page = reading.get(place)
     if (page === undefined) {
-      page = readPage(after === '' ? FROM_THE_START : parseRevocationCursor(after)).finally(() => reading.delete(place))
+      page = readPage(after === '' ? null : parseRevocationCursor(after)).finally(() => reading.delete(place))
       reading.set(place, page)
     }
     return page
   }
 
-  async function readPage(cursor: RevocationCursor): Promise<RevocationPage> {
+  async function readPage(given: RevocationCursor | null): Promise<RevocationPage> {
     const asOf = clock.now()
+    const epoch = await readFeedEpoch(store)
+    if (given !== null && given.epoch !== epoch) throw new GatebookError('ERR_CURSOR_INVALID')
+    const cursor = given ?? { epoch, last: 0, missing: [] }
     // Before the rows: what is found missing in them may have shown up for the list in between.
     const open = openRanges(list)
     const read = await readRevocationRows(store, cursor)
@@ -60,15 +68,17 @@ export function createRevocationFeed(store: Store, list: RevocationList, clock: 
   }
 
   return {
-    async read(after = '', waitMilliseconds) {
+    async read(after = '', waitMilliseconds, signal) {
       const until = performance.now() + waitMilliseconds
-      if (after !== '') parseRevocationCursor(after)
-      for (;;) {
+      const cursor = after === '' ? null : parseRevocationCursor(after)
+      for (let slowed = false; ; slowed = true) {
         const version = list.version()
         const page = await readOnce(after, version)
         const left = until - performance.now()
-        if (page.entries.length > 0 || page.more || left <= 0) return page
-        if (!(await list.change(version, left))) return page
+        // Ranges that were joined hold rows that this reader has, and they come with every answer: not at once each time.
+        const repeats = cursor !== null && cursor.missing.length >= RANGES_MOST && !slowed
+        if ((page.entries.length > 0 && !repeats) || page.more || left <= 0) return page
+        if (!(await list.change(version, repeats ? Math.min(left, REPEAT_MILLISECONDS) : left, signal))) return page
       }
     },
   }
@@ -92,8 +102,9 @@ function advance(
     holes,
     rows.map(({ seq }) => ({ from: seq, to: seq })),
   )
-  if (!more) return { last, missing: within(unseen, open) }
+  const { epoch } = cursor
+  if (!more) return { epoch, last, missing: within(unseen, open) }
   // What is behind a page that is full was not looked at.
   const looked = [{ from: 0, to: newest }]
-  return { last, missing: [...within(within(unseen, looked), open), ...without(unseen, looked)] }
+  return { epoch, last, missing: [...within(within(unseen, looked), open), ...without(unseen, looked)] }
 }

@@ -21,7 +21,10 @@ export interface RevocationRows {
 const BATCH = 1000
 
 /** What has become visible since, also below the largest number. Each range is a look into the index. */
-export async function readRevocationRows(store: Store, { last, missing }: RevocationCursor): Promise<RevocationRows> {
+export async function readRevocationRows(
+  store: Store,
+  { last, missing }: Pick<RevocationCursor, 'last' | 'missing'>,
+): Promise<RevocationRows> {
   const rows: RevocationRow[] = []
   const take = async (read: (db: Kysely<Tables>) => Promise<Selectable<RevocationTable>[]>) => {
     rows.push(...(await store.read(read)).map(toRow))

@@ -2,7 +2,9 @@ import { sql } from 'kysely'
 import { chunks } from '../store/chunks.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../util/clock.ts'
+import { startElapsed } from '../util/elapsed.ts'
 import { CLOCK_SKEW_SECONDS } from './claims.ts'
+import { readFeedEpoch } from './feed-epoch.ts'
 import { createNumberGaps, type NumberGaps } from './number-gaps.ts'
 import { readRevocationRows } from './revocation-rows.ts'
 import { createRevokedSessions, type Revocation, type RevokedSessions } from './revoked-sessions.ts'
@@ -18,8 +20,8 @@ export interface RevocationList {
   poll(): Promise<void>
   /** Grows with everything that is noted or read. */
   version(): number
-  /** Settles when there is another version than this one, or after so many milliseconds; false when there will be none. */
-  change(version: number, milliseconds: number): Promise<boolean>
+  /** Settles when there is another version than this one, or after so many milliseconds; false when nobody waits any more. */
+  change(version: number, milliseconds: number, signal?: AbortSignal): Promise<boolean>
   /** Lets nobody wait any more. */
   close(): void
   /** Removes rows that no token depends on any more; true when there may be more. */
@@ -36,14 +38,15 @@ const WAITING_MOST = 10_000
 
 export function createRevocationList(store: Store, clock: Clock, accessTokenSeconds: number): RevocationList {
   const sessions = createRevokedSessions()
-  const gaps = createNumberGaps()
+  let gaps = createNumberGaps()
   const waiting = new Set<() => void>()
   /** A row that shows up after so long concerns no token that is still valid. */
   const patience = (accessTokenSeconds + CLOCK_SKEW_SECONDS) * 1000 + YOUNG_MILLISECONDS
   let polls = 0
   let version = 0
   let closed = false
-  let freshAt = Number.NEGATIVE_INFINITY
+  let sinceFresh = () => Number.POSITIVE_INFINITY
+  let epoch: string | null = null
 
   function wake(): void {
     version += 1
@@ -58,9 +61,8 @@ export function createRevocationList(store: Store, clock: Clock, accessTokenSeco
       const { rows, more } = await readRevocationRows(store, { last, missing })
       for (const row of rows) {
         gaps.see(row.seq, now)
-        if (row.forgetAt > now) sessions.note(row)
+        if (row.forgetAt > now && sessions.note(row, now)) found += 1
       }
-      found += rows.length
       if (!more) return found
       const cut = rows.at(-1)!.seq
       last = Math.max(last, cut)
@@ -70,36 +72,45 @@ export function createRevocationList(store: Store, clock: Clock, accessTokenSeco
 
   return {
     sessions,
-    gaps,
+    get gaps() {
+      return gaps
+    },
 
     note(revocations) {
-      for (const revocation of revocations) sessions.note(revocation)
+      const now = clock.now()
+      for (const revocation of revocations) sessions.note(revocation, now)
       wake()
     },
 
     async poll() {
-      const began = performance.now()
+      const elapsed = startElapsed()
       const now = clock.now()
+      const current = await readFeedEpoch(store)
+      // Somebody knows that numbers may begin again. What is known of sessions stays: it is never too much.
+      if (epoch !== null && current !== epoch) gaps = createNumberGaps()
+      epoch = current
       gaps.forget(now - patience)
       const found = await readNew(now)
-      freshAt = began
+      sinceFresh = elapsed
       sessions.forget(now)
       if (found > 0) wake()
     },
 
     version: () => version,
 
-    change(known, milliseconds) {
-      if (closed || waiting.size >= WAITING_MOST) return Promise.resolve(false)
+    change(known, milliseconds, signal) {
+      if (closed || waiting.size >= WAITING_MOST || signal?.aborted === true) return Promise.resolve(false)
       if (known !== version) return Promise.resolve(true)
       return new Promise((resolve) => {
         const go = () => {
           clearTimeout(timer)
           waiting.delete(go)
-          resolve(!closed)
+          signal?.removeEventListener('abort', go)
+          resolve(!closed && signal?.aborted !== true)
         }
         const timer = setTimeout(go, milliseconds)
         waiting.add(go)
+        signal?.addEventListener('abort', go, { once: true })
       })
     },
 
@@ -126,6 +137,6 @@ export function createRevocationList(store: Store, clock: Clock, accessTokenSeco
       return rows.length === FORGET_BATCH
     },
 
-    staleMilliseconds: () => performance.now() - freshAt,
+    staleMilliseconds: () => sinceFresh(),
   }
 }

@@ -12,7 +12,8 @@ export interface Revocation {
 
 /** What is known of the sessions that are revoked. Asking costs no query and makes no object. */
 export interface RevokedSessions {
-  note(revocation: Revocation): void
+  /** `now` in epoch milliseconds. False when all of it was known. */
+  note(revocation: Revocation, now: number): boolean
   /** Access tokens of a smaller generation are refused: 0 for all that is well, `EVERY_GENERATION` for an ended session. */
   leastGeneration(sessionId: string): number
   /** Of an ended session. */
@@ -51,19 +52,21 @@ export function createRevokedSessions(): RevokedSessions {
   const reasons: string[] = []
   const id = new Uint32Array(4)
 
-  function note({ sessionId, ended, generation, reason, forgetAt }: Revocation): void {
-    if (!readId(sessionId, id)) return
-    if (size >= (tables.mask + 1) * 0.75) grow()
+  function note({ sessionId, ended, generation, reason, forgetAt }: Revocation, now: number): boolean {
+    if (!readId(sessionId, id)) return false
+    if (size >= (tables.mask + 1) * 0.75) grow(now)
     const slot = findSlot(tables, id)
     const known = tables.forget[slot] !== 0
     if (!known) {
       tables.ids.set(id, slot * 4)
       size += 1
     }
+    const [generationBefore, forgetBefore] = [tables.generations[slot]!, tables.forget[slot]!]
     const least = ended ? EVERY_GENERATION : Math.min(generation, EVERY_GENERATION - 1)
-    tables.generations[slot] = Math.max(least, known ? tables.generations[slot]! : 0)
-    tables.forget[slot] = Math.max(Math.min(Math.ceil(forgetAt / 1000), EVERY_GENERATION), tables.forget[slot]!, 1)
+    tables.generations[slot] = Math.max(least, known ? generationBefore : 0)
+    tables.forget[slot] = Math.max(Math.min(Math.ceil(forgetAt / 1000), EVERY_GENERATION), forgetBefore, 1)
     if (reason !== null) tables.reasons[slot] = indexOf(reason)
+    return !known || tables.generations[slot] !== generationBefore || tables.forget[slot] !== forgetBefore
   }
 
   /** 0 is for none; the list is the server's, and closed. */
@@ -73,10 +76,25 @@ export function createRevokedSessions(): RevokedSessions {
     return at + 1
   }
 
-  function grow(): void {
-    const slots = (tables.mask + 1) * 2
+  function grow(now: number): void {
+    forget(now)
+    // Forgetting may have made room.
+    const slots = size >= (tables.mask + 1) * 0.75 ? (tables.mask + 1) * 2 : tables.mask + 1
     if (slots > SLOTS_MOST) throw new RangeError('more sessions were revoked than can be remembered')
-    move(slots, 0)
+    if (slots > tables.mask + 1) move(slots, 0)
+  }
+
+  function forget(now: number): void {
+    const second = Math.floor(now / 1000)
+    let expired = 0
+    for (let slot = 0; slot <= tables.mask; slot++) {
+      const at = tables.forget[slot]!
+      if (at !== 0 && at <= second) expired += 1
+    }
+    if (expired === 0) return
+    let slots = SLOTS_LEAST
+    while (size - expired >= slots * 0.375) slots *= 2
+    move(slots, second)
   }
 
   /** Into new tables, without what is to be forgotten by this second. */
@@ -112,18 +130,7 @@ export function createRevokedSessions(): RevokedSessions {
       const slot = find(sessionId)
       return slot === -1 ? null : (reasons[tables.reasons[slot]! - 1] ?? null)
     },
-    forget(now) {
-      const second = Math.floor(now / 1000)
-      let expired = 0
-      for (let slot = 0; slot <= tables.mask; slot++) {
-        const at = tables.forget[slot]!
-        if (at !== 0 && at <= second) expired += 1
-      }
-      if (expired === 0) return
-      let slots = SLOTS_LEAST
-      while (size - expired >= slots * 0.375) slots *= 2
-      move(slots, second)
-    },
+    forget,
     get size() {
       return size
     },

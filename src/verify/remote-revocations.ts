@@ -1,8 +1,9 @@
-import { GatebookError } from '../errors.ts'
+import { GatebookError, isGatebookError } from '../errors.ts'
 import type { CheckedClaims } from '../token/access-claims.ts'
 import { refuseRevoked } from '../token/refuse-revoked.ts'
 import { createRevokedSessions, type Revocation } from '../token/revoked-sessions.ts'
 import { decodeUtf8 } from '../util/bytes.ts'
+import { startElapsed } from '../util/elapsed.ts'
 import { parseStrictJson } from '../util/strict-json.ts'
 import { readBody } from './read-body.ts'
 
@@ -66,22 +67,22 @@ export function remoteRevocations(parts: RemoteRevocationsParts): RemoteRevocati
   const closing = new AbortController()
   const staleMost = parts.maxStaleSeconds * 1000
   let after: string | undefined
-  let freshAt = Number.NEGATIVE_INFINITY
+  let sinceFresh = () => Number.POSITIVE_INFINITY
   let started = false
   const answered = createLatch()
   /** With an answer or without one. */
   const tried = createLatch()
 
   async function ask(): Promise<boolean> {
-    const began = performance.now()
-    const page = await fetchPage(parts, after, started ? waitSeconds : 0, closing.signal)
-    for (const revocation of page.entries) sessions.note(revocation)
+    const elapsed = startElapsed()
+    const page = await fetchPage(parts, after, started && after !== undefined ? waitSeconds : 0, closing.signal)
+    for (const revocation of page.entries) sessions.note(revocation, now())
     after = page.next
     if (page.more) return true
     // What is on the first pages only is not the whole.
     started = true
     // By our own clock, from before the question: what has happened later may not be in the answer.
-    freshAt = began
+    sinceFresh = elapsed
     sessions.forget(now())
     answered.open()
     tried.open()
@@ -96,6 +97,8 @@ export function remoteRevocations(parts: RemoteRevocationsParts): RemoteRevocati
         if (!more) await pause(PAUSE_MILLISECONDS, closing.signal)
       } catch (error) {
         if (closing.signal.aborted) return
+        // The place that was reached is nobody's any more. What is known stays, and is as old as it is.
+        if (isGatebookError(error, 'ERR_CURSOR_INVALID')) after = undefined
         tell(onError, error)
         failures += 1
         // Verifiers that lost the same issuer must not come back in step.
@@ -108,7 +111,7 @@ export function remoteRevocations(parts: RemoteRevocationsParts): RemoteRevocati
 
   function judge(checked: CheckedClaims): void {
     refuseRevoked(sessions, checked)
-    if (failMode === 'closed' && performance.now() - freshAt > staleMost) {
+    if (failMode === 'closed' && sinceFresh() > staleMost) {
       throw new GatebookError('ERR_REVOCATIONS_UNAVAILABLE', { retryAfterSeconds: 1 })
     }
   }
@@ -122,7 +125,7 @@ export function remoteRevocations(parts: RemoteRevocationsParts): RemoteRevocati
       await Promise.race([answered.opened, pause(ANSWER_MILLISECONDS, closing.signal)])
       if (!answered.isOpen) throw new GatebookError('ERR_REVOCATIONS_UNAVAILABLE', { retryAfterSeconds: 1 })
     },
-    state: () => ({ entries: sessions.size, staleSeconds: (performance.now() - freshAt) / 1000 }),
+    state: () => ({ entries: sessions.size, staleSeconds: sinceFresh() / 1000 }),
     close: () => closing.abort(),
   }
 }
@@ -181,7 +184,8 @@ async function fetchPage(
     headers: { Accept: 'application/json', Authorization: `Basic ${Buffer.from(pair).toString('base64')}` },
   })
   if (response.status !== 200) {
-    await response.body?.cancel()
+    const problem = await readProblem(response)
+    if (problem === 'ERR_CURSOR_INVALID') throw new GatebookError('ERR_CURSOR_INVALID')
     throw new GatebookError('ERR_REVOCATIONS_UNAVAILABLE', { detail: `the issuer answered ${response.status}` })
   }
   const page = readPage(parseStrictJson(decodeUtf8(await readBody(response, BYTES_MOST))))
@@ -189,9 +193,20 @@ async function fetchPage(
   return page
 }
 
+/** The code of a problem document; null for any other answer. */
+async function readProblem(response: Response): Promise<string | null> {
+  try {
+    const { code } = parseStrictJson(decodeUtf8(await readBody(response, 16_384))) as { code?: unknown }
+    return typeof code === 'string' ? code : null
+  } catch {
+    return null
+  }
+}
+
 function readPage(body: unknown): Page | null {
   const { entries, next, more } = (body ?? {}) as Record<string, unknown>
   if (!Array.isArray(entries) || typeof next !== 'string' || typeof more !== 'boolean') return null
+  if (next.length > 4096 || (more && entries.length === 0)) return null
   const read = entries.map(readEntry)
   return read.includes(null) ? null : { entries: read as Revocation[], next, more }
 }

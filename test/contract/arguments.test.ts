@@ -145,7 +145,7 @@ const WHOLE: Readonly<Record<string, readonly unknown[]>> = {
   'tokens.verify': ['x'],
   'tokens.introspect': ['x'],
   'tokens.revoke': ['x', CONTEXT],
-  'revocations.read': [{ after: '0', waitSeconds: 0 }],
+  'revocations.read': [{ after: '0', waitSeconds: 0, signal: AbortSignal.abort() }],
   'clients.create': [{ name: 'x' }, CONTEXT],
   'clients.list': [PAGE],
   'clients.revoke': ['cli_x', CONTEXT],

@@ -47,14 +47,18 @@ describe('a cursor', () => {
   test('is read as it was written', () => {
     fc.assert(
       fc.property(ranges, fc.integer({ min: 60, max: 99 }), (missing, last) => {
-        expect(parseRevocationCursor(formatRevocationCursor({ last, missing }))).toEqual({ last, missing })
+        expect(parseRevocationCursor(formatRevocationCursor({ epoch: 'Zk3Jq0vY', last, missing }))).toEqual({
+          epoch: 'Zk3Jq0vY',
+          last,
+          missing,
+        })
       }),
     )
   })
 
   test('stays short: ranges are joined, and nothing that was missing is lost', () => {
     const missing = Array.from({ length: 500 }, (_, at) => ({ from: 3 * at + 1, to: 3 * at + 1 }))
-    const read = parseRevocationCursor(formatRevocationCursor({ last: 2000, missing }))
+    const read = parseRevocationCursor(formatRevocationCursor({ epoch: 'Zk3Jq0vY', last: 2000, missing }))
     expect(read.missing.length).toBeLessThanOrEqual(64)
     const covered = new Set(numbersOf(read.missing))
     for (const { from } of missing) expect(covered.has(from)).toBe(true)
@@ -64,7 +68,9 @@ describe('a cursor', () => {
     ...['', 'x', '-1', '1.5', '1e3', '5:', '5:3,', '5:3,2', '5:3-2', '5:6', '5:0', '5:2-3,3', '99999999999999999'],
     ...[`9:${'1,'.repeat(3000)}2`, '9: 1', '9:1;2', '5:1 OR 1=1', '９'],
   ])('is refused: %j', (text) => {
-    expect(() => parseRevocationCursor(text)).toThrow(expect.objectContaining({ code: 'ERR_CURSOR_INVALID' }))
+    for (const form of [text, `Zk3Jq0vY.${text}`]) {
+      expect(() => parseRevocationCursor(form)).toThrow(expect.objectContaining({ code: 'ERR_CURSOR_INVALID' }))
+    }
   })
 })
 

@@ -20,7 +20,7 @@ describe('the table of revoked sessions', () => {
       const generation = ended ? 0 : randomInt(1, 9)
       const forgetAt = NOW + 1000 * randomInt(1, 100)
       const reason = ended ? ['logout', 'expired'][randomInt(2)]! : null
-      sessions.note({ sessionId, ended, generation, reason, forgetAt })
+      sessions.note({ sessionId, ended, generation, reason, forgetAt }, NOW)
       const known = model.get(sessionId)
       model.set(sessionId, {
         least: Math.max(ended ? EVERY_GENERATION : generation, known?.least ?? 0),
@@ -44,7 +44,7 @@ describe('the table of revoked sessions', () => {
   test('tells ids apart that differ in one character', () => {
     const sessions = createRevokedSessions()
     const id = generateId('session', NOW)
-    sessions.note(revocationOf(id))
+    sessions.note(revocationOf(id), NOW)
     for (let at = 4; at < id.length; at++) {
       for (const other of '01z') {
         const near = id.slice(0, at) + other + id.slice(at + 1)
@@ -55,16 +55,16 @@ describe('the table of revoked sessions', () => {
 
   test('knows nothing of what is no session id', () => {
     const sessions = createRevokedSessions()
-    sessions.note(revocationOf('ses_nothing'))
-    sessions.note(revocationOf(generateId('user', NOW)))
+    sessions.note(revocationOf('ses_nothing'), NOW)
+    sessions.note(revocationOf(generateId('user', NOW)), NOW)
     expect(sessions.size).toBe(0)
-    sessions.note(revocationOf(generateId('session', NOW)))
+    sessions.note(revocationOf(generateId('session', NOW)), NOW)
     expect(sessions.leastGeneration('')).toBe(0)
   })
 
   test('takes at most 100 bytes for each of a hundred thousand', () => {
     const sessions = createRevokedSessions()
-    for (let at = 0; at < 100_000; at++) sessions.note(revocationOf(generateId('session', NOW)))
+    for (let at = 0; at < 100_000; at++) sessions.note(revocationOf(generateId('session', NOW)), NOW)
     expect(sessions.size).toBe(100_000)
     expect(sessions.bytes / sessions.size).toBeLessThanOrEqual(100)
   })

@@ -150,6 +150,20 @@ describe('a verifier elsewhere', () => {
     expect(errors.length).toBeGreaterThanOrEqual(1)
   })
 
+  test("starts again when its place is nobody's any more, and forgets nothing meanwhile", async () => {
+    const { on, open } = await openElsewhere(engine)
+    const verifier = open({ waitSeconds: 0 })
+    const [first, second] = [await on.gate.register(on.person()), await on.gate.register(on.person())]
+    await on.gate.logout({ accessToken: first.accessToken })
+    await until('the feed', async () => (await codeOf(verifier.verify(first.accessToken))) === 'ERR_TOKEN_REVOKED')
+    // Its numbers begin again, as after a backup that was brought back.
+    await on.direct.kysely.deleteFrom('gatebook_revocation').execute()
+    await on.another()
+    await on.gate.logout({ accessToken: second.accessToken })
+    await until('the feed', async () => (await codeOf(verifier.verify(second.accessToken))) === 'ERR_TOKEN_REVOKED')
+    expect(await codeOf(verifier.verify(first.accessToken))).toBe('ERR_TOKEN_REVOKED')
+  })
+
   test('never carries its secret to where a redirect leads', async () => {
     const { on, server } = await openElsewhere(engine)
     const headers: (string | undefined)[] = []

@@ -47,11 +47,13 @@ async function listenOnce(url: string, channel: string, onSignal: () => void, si
   // Whoever listens to a signal that was given hears nothing.
   if (signal.aborted) return
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000, keepAlive: true })
+  let finish = (): void => {}
   const over = new Promise<void>((resolve) => {
-    client.on('error', () => resolve())
-    client.on('end', () => resolve())
-    signal.addEventListener('abort', () => resolve(), { once: true })
+    finish = resolve
   })
+  client.on('error', finish)
+  client.on('end', finish)
+  signal.addEventListener('abort', finish, { once: true })
   client.on('notification', onSignal)
   try {
     await client.connect()
@@ -61,6 +63,7 @@ async function listenOnce(url: string, channel: string, onSignal: () => void, si
     onSignal()
     await over
   } finally {
+    signal.removeEventListener('abort', finish)
     keeping(client).ref()
     await client.end().catch(() => {})
   }
