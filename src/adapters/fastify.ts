@@ -25,7 +25,7 @@ export interface FastifyReplyLike {
   readonly raw: ServerResponse
   code(status: number): unknown
   header(name: string, value: string): unknown
-  send(payload?: string): unknown
+  send(payload?: Uint8Array): unknown
 }
 
 /** Fits `onRequest`, `preHandler` and the other hooks in front of a handler. */
@@ -110,6 +110,7 @@ function send(request: FastifyRequestLike, reply: FastifyReplyLike, response: Ht
   for (const [name, value] of Object.entries(response.headers)) reply.header(name, value)
   // Fastify adds each of them to those that are there.
   for (const cookie of response.setCookies) reply.header('set-cookie', cookie)
-  reply.send(response.body ?? undefined)
+  // As bytes: Fastify would put a charset behind the type of a text, for which JSON has none (RFC 8259 §11).
+  reply.send(response.body === null ? undefined : Buffer.from(response.body))
   return reply
 }
