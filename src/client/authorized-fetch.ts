@@ -13,9 +13,17 @@ const RETRYABLE: ReadonlySet<string> = new Set([
   'ERR_TOKEN_MISSING',
 ])
 
+/**
+ * Milliseconds after a refresh that a 401 has caused, in which no other 401 causes one: a server that refuses what has just
+ * been obtained refuses it for another reason than its age.
+ */
+const FORCED_AGAIN = 30_000
+
 /** A request that can be sent with the session, once or, if its body can be sent again, twice. */
 interface Outgoing {
-  readonly input: Request | URL
+  /** A Request, or the href that was decided by. */
+  readonly input: Request | string
+  readonly origin: string
   readonly init: RequestInit
   readonly headers: Headers
   readonly signal: AbortSignal | null
@@ -31,6 +39,31 @@ export function createAuthorizedFetch(
 ): typeof fetch {
   const { storage, clock } = settings
   const cookies = storage === null
+  /** The last refresh that a 401 has caused, by the monotonic clock. */
+  let forced: { readonly sessionId: string; readonly at: number } | null = null
+
+  function noteForced(session: HeldSession | null): void {
+    if (session !== null) forced = { sessionId: session.sessionId, at: clock.monotonic() }
+  }
+
+  /** Whether what was refused has just been obtained because of a 401, and is not due. */
+  function isForcedAgain(refused: HeldSession | null): boolean {
+    if (forced === null || !isSame(keeper.current(), refused) || refused?.sessionId !== forced.sessionId) return false
+    const now = clock.monotonic()
+    return now < forced.at + FORCED_AGAIN && now < keeper.life().dueAt
+  }
+
+  async function force(refused: HeldSession | null): Promise<void> {
+    await refresher.refresh(refused)
+    noteForced(keeper.current())
+  }
+
+  /** The next request refreshes. */
+  function distrust(refused: HeldSession | null): void {
+    if (!isSame(keeper.current(), refused) || isForcedAgain(refused)) return
+    noteForced(refused)
+    keeper.distrust(refused)
+  }
 
   /** Refreshes a token that is due. While it is not over yet, a refresh that fails is no reason to fail. */
   async function freshen(signal: AbortSignal | null): Promise<void> {
@@ -63,9 +96,10 @@ export function createAuthorizedFetch(
   /** Whether there is another session than the one that was refused, after a refresh where it takes one. */
   async function renew(refused: HeldSession | null, signal: AbortSignal | null): Promise<boolean> {
     const isUnknown = () => cookies && keeper.state().status === 'unknown'
+    if (isForcedAgain(refused)) return false
     if (isSame(keeper.current(), refused) && (refused !== null || isUnknown())) {
       try {
-        await unlessAborted(() => refresher.refresh(refused), signal)
+        await unlessAborted(() => force(refused), signal)
       } catch (error) {
         // Signed out: the answer that we have says it. Everything else says nothing about the session.
         if (keeper.current() === null && !isUnknown()) return false
@@ -77,15 +111,15 @@ export function createAuthorizedFetch(
 
   return async (input, init = {}) => {
     const outgoing = plan(input, init, settings.base)
-    const foreign = !settings.apiOrigins.has(originOf(outgoing.input)) || outgoing.headers.has('authorization')
+    const foreign = !settings.apiOrigins.has(outgoing.origin) || outgoing.headers.has('authorization')
     if (foreign) return reach(() => settings.fetch(outgoing.input, init), outgoing.signal)
     await freshen(outgoing.signal)
     const sentWith = keeper.current()
     const response = await send(outgoing)
     if (response.status !== 401 || !RETRYABLE.has((await peekCode(response)) ?? '')) return response
     // A Request whose body was sent has none any more; not every browser says beforehand whether there is one.
-    if (!outgoing.repeatable || ('bodyUsed' in outgoing.input && outgoing.input.bodyUsed)) {
-      keeper.distrust(sentWith)
+    if (!outgoing.repeatable || (outgoing.input instanceof Request && outgoing.input.bodyUsed)) {
+      distrust(sentWith)
       return response
     }
     if (!(await renew(sentWith, outgoing.signal))) return response
@@ -95,9 +129,11 @@ export function createAuthorizedFetch(
 }
 
 function plan(input: string | URL | Request, init: RequestInit, base: string): Outgoing {
-  const request = typeof input === 'object' && 'url' in input ? input : null
+  const request = input instanceof Request ? input : null
+  const address = parseAddress(request === null ? String(input) : addressOf(request), base)
   return {
-    input: request ?? parseAddress(String(input), base),
+    input: request ?? address.href,
+    origin: address.origin,
     init,
     headers: new Headers(init.headers ?? request?.headers),
     signal: init.signal ?? request?.signal ?? null,
@@ -111,8 +147,9 @@ function parseAddress(text: string, base: string): URL {
   return new URL(text, base)
 }
 
-function originOf(input: Request | URL): string {
-  return 'origin' in input ? input.origin : new URL(input.url).origin
+/** Where `fetch` sends it, whatever an object that was derived from a Request shows. Throws a TypeError for what is none. */
+function addressOf(request: Request): string {
+  return String(Reflect.get(Request.prototype, 'url', request))
 }
 
 /** By what it is known to be: a stream, of which there are several kinds, is gone once it has been sent. */

@@ -50,7 +50,7 @@ export class ClientError extends Error {
   readonly reason: string | null
 
   constructor(code: ClientErrorCode, fields: ClientErrorFields = {}) {
-    const detail = fields.detail ?? (CLIENT_CODES as Readonly<Record<string, string>>)[code] ?? code
+    const detail = fields.detail ?? (isOwnCode(code) ? CLIENT_CODES[code] : code)
     super(detail, fields.cause === undefined ? {} : { cause: fields.cause })
     this.code = code
     this.detail = detail
@@ -59,6 +59,10 @@ export class ClientError extends Error {
     this.retryAfterSeconds = fields.retryAfterSeconds ?? null
     this.reason = fields.reason ?? null
   }
+}
+
+function isOwnCode(code: string): code is ClientOwnCode {
+  return Object.hasOwn(CLIENT_CODES, code)
 }
 
 export function isClientError(error: unknown, code?: ClientErrorCode): error is ClientError {

@@ -11,6 +11,15 @@ import type { TokenStorage } from './storage.ts'
 import type { ClientClock } from './surroundings.ts'
 import { createTurns } from './turns.ts'
 
+/** Of a 401 to a log-out: the server knows no such session. Anybody else's 401 says nothing about it. */
+const NO_SUCH_SESSION: ReadonlySet<string> = new Set([
+  'ERR_REFRESH_INVALID',
+  'ERR_REFRESH_ENDED',
+  'ERR_REFRESH_EXPIRED',
+  'ERR_TOKEN_MISSING',
+  'ERR_TOKEN_INVALID',
+])
+
 export interface ClientOptions {
   /** Address of the Gatebook server. Default: the origin of the page; has to be given where there is no page. */
   readonly url?: string
@@ -61,8 +70,9 @@ export interface Client {
   logout(scope?: 'current' | 'others' | 'all'): Promise<void>
   /**
    * Like `fetch`, with the session: refreshes before the access token expires, and repeats a request once that is answered 401
-   * with one of the ERR_TOKEN_… codes, unless its body is a stream or in a Request. Other answers come back as they are. The token
-   * goes to `apiOrigins` only; elsewhere the request is sent as it is. Not followed with a token: redirects
+   * with one of the ERR_TOKEN_… codes, unless its body is a stream or in a Request, or such an answer has led to a refresh within
+   * the last 30 s. Other answers come back as they are. The token goes to `apiOrigins` only; elsewhere the request is sent as it is.
+   * What is no Request of this realm is an address, by its text. Not followed with a token: redirects
    * (ERR_REDIRECT_REFUSED). Rejects with ERR_NETWORK where `fetch` rejects with a TypeError.
    */
   readonly fetch: typeof fetch
@@ -107,8 +117,8 @@ export function createClient(options: ClientOptions = {}): Client {
     const ended = keeper.current()
     if (ended === null && !cookies) return
     await api.logout(ended).catch((error: ClientError) => {
-      // The server knows no such session: there is nothing to end but what is here.
-      if (error.status !== 401) throw error
+      // There is nothing to end but what is here.
+      if (error.status !== 401 || !NO_SUCH_SESSION.has(error.code)) throw error
     })
     await forget(ended)
   }

@@ -1,6 +1,9 @@
 import { ClientError } from './client-error.ts'
 import type { ClientClock } from './surroundings.ts'
 
+/** Seconds; far above what a server can be set to (`accessTokenSeconds`). */
+const LONGEST_LIFE = 86_400
+
 export interface HeldTokens {
   readonly access: string
   readonly refresh: string
@@ -53,7 +56,7 @@ export interface Grant {
 /** Reads the answer; `cookies` when the tokens are in cookies. Throws ERR_ANSWER_MALFORMED. */
 export function parseGrant(answer: unknown, obtainedAt: number, cookies: boolean): Grant {
   const { session_id, user_id, expires_in, access_token, refresh_token, device_token } = Object(answer)
-  const named = isText(session_id) && isText(user_id) && typeof expires_in === 'number' && expires_in > 0
+  const named = isText(session_id) && isText(user_id) && isLife(expires_in)
   if (!named || !(cookies || (isText(access_token) && isText(refresh_token)))) {
     throw new ClientError('ERR_ANSWER_MALFORMED')
   }
@@ -72,12 +75,17 @@ export function parseGrant(answer: unknown, obtainedAt: number, cookies: boolean
 /** Of something that was stored or sent by another tab, maybe of another version; null for what is none. */
 export function parseHeldSession(value: unknown): HeldSession | null {
   const { sessionId, userId, step, expiresIn, obtainedAt, tokens } = Object(value)
-  const named = isText(sessionId) && isText(userId) && Number.isSafeInteger(step) && typeof obtainedAt === 'number'
-  if (!named || !(expiresIn === null || typeof expiresIn === 'number')) return null
+  const named = isText(sessionId) && isText(userId) && Number.isSafeInteger(step) && Number.isFinite(obtainedAt)
+  if (!named || !(expiresIn === null || isLife(expiresIn))) return null
   const held = { sessionId, userId, step, expiresIn, obtainedAt }
   if (tokens === null) return { ...held, tokens }
   const { access, refresh } = Object(tokens)
   return isText(access) && isText(refresh) ? { ...held, tokens: { access, refresh } } : null
+}
+
+/** JSON knows numbers such as 1e999, which is infinite: no clock can be set by it. */
+function isLife(value: unknown): value is number {
+  return typeof value === 'number' && value >= 1 && value <= LONGEST_LIFE
 }
 
 function isText(value: unknown): value is string {

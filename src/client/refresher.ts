@@ -73,14 +73,15 @@ export function createRefresher({ keeper, turns, api, clock, cookies }: Refreshe
     } catch (error) {
       const code = error instanceof ClientError && error.status === 401 ? error.code : ''
       const superseded = code === 'ERR_REFRESH_SUPERSEDED'
-      if (superseded || code in ENDINGS) {
+      const ending = Object.hasOwn(ENDINGS, code)
+      if (superseded || ending) {
         // Somebody else may have got the newer one, and be about to say so.
         const moved = await settle(() => keeper.look().then(() => isNewer(from)))
         if (moved && isDone(from)) return
         if (again && (moved || (superseded && cookies))) return attempt(keeper.current(), false)
-        if (code in ENDINGS) await keeper.end((there) => isMeant(from, there), reasonOf(error as ClientError))
+        if (ending) await keeper.end((there) => isMeant(from, there), reasonOf(error as ClientError))
       }
-      if (!(code in ENDINGS)) remember(error)
+      if (!ending) remember(error)
       throw error
     }
   }

@@ -28,6 +28,10 @@ interface PostOptions {
 const TIMEOUT = 30_000
 const REFRESH_TIMEOUT = 8000
 
+/** Bytes of a problem document, and milliseconds in which it arrives: what is larger or slower is none. */
+const PROBLEM_SIZE = 65_536
+const PROBLEM_TIMEOUT = 3000
+
 export function createServerApi({ url, storage, fetch, clock }: ClientSettings): ServerApi {
   const cookies = storage === null
 
@@ -97,7 +101,7 @@ export function refuseRedirect({ type, status }: Response): void {
 
 /** A problem document (RFC 9457) as an error; ERR_ANSWER_MALFORMED with the status for what is none, e.g. a proxy's page. */
 export async function readProblem(response: Response): Promise<ClientError> {
-  const problem = Object(await readJson(response))
+  const problem = Object(isProblem(response) ? await readJson(response) : null)
   const known = typeof problem.code === 'string'
   return new ClientError(known ? problem.code : 'ERR_ANSWER_MALFORMED', {
     status: response.status,
@@ -110,13 +114,46 @@ export async function readProblem(response: Response): Promise<ClientError> {
 
 /** The code of a problem document, whose body stays to be read by others; null for anything else. */
 export async function peekCode(response: Response): Promise<string | null> {
+  if (!isProblem(response)) return null
   const { code } = Object(await readJson(response.clone()))
   return textOrNull(code)
 }
 
-async function readJson(response: Response): Promise<unknown> {
-  if (!/^application\/(problem\+)?json\b/i.test(response.headers.get('content-type') ?? '')) return null
-  return response.json().catch(() => null)
+function isProblem({ headers }: Response): boolean {
+  return /^application\/problem\+json\s*(;|$)/i.test(headers.get('content-type') ?? '')
+}
+
+/** Null for what is no JSON, too large or too slow; the rest of the body is not asked for. */
+async function readJson({ body }: Response): Promise<unknown> {
+  if (body === null) return null
+  const reader = body.getReader()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(''), PROBLEM_TIMEOUT)
+  })
+  try {
+    return JSON.parse(await Promise.race([readText(reader), late]))
+  } catch {
+    return null
+  } finally {
+    clearTimeout(timer)
+    // Of a clone, this ends only with the other one: not waited for.
+    reader.cancel().catch(() => undefined)
+  }
+}
+
+/** Empty for what is too large. */
+async function readText(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let size = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return text + decoder.decode()
+    size += value.byteLength
+    if (size > PROBLEM_SIZE) return ''
+    text += decoder.decode(value, { stream: true })
+  }
 }
 
 function parseAnswer(text: string, status: number): unknown {

@@ -149,12 +149,34 @@ describe('signing in and out', () => {
     await served.expectEvents(['session.ended success logout'])
   })
 
-  test('a log-out from a server that does not know the session forgets it', async () => {
+  test.each([
+    'ERR_REFRESH_INVALID',
+    'ERR_REFRESH_ENDED',
+    'ERR_REFRESH_EXPIRED',
+    'ERR_TOKEN_MISSING',
+    'ERR_TOKEN_INVALID',
+  ])('a log-out from a server that does not know the session, by %s, forgets it', async (code) => {
     const served = await serveGate(sqlite)
     const { client } = await served.signedIn()
-    served.faults.set('POST /auth/logout', [problem(401, 'ERR_REFRESH_INVALID')])
+    served.faults.set('POST /auth/logout', [problem(401, code)])
     await client.logout()
     expect(client.session().status).toBe('signed-out')
+  })
+
+  test.each([
+    ['a page of a proxy', 'ERR_REFRESH_INVALID', 'text/html', 'ERR_ANSWER_MALFORMED'],
+    ['JSON of another API', 'ERR_REFRESH_INVALID', 'application/json', 'ERR_ANSWER_MALFORMED'],
+    ['a code that says nothing of the session', 'ERR_OF_A_PROXY', 'application/problem+json', 'ERR_OF_A_PROXY'],
+  ])('a log-out that is answered 401 with %s changes nothing', async (_name, sent, type, code) => {
+    const served = await serveGate(sqlite)
+    const storage = memoryStorage()
+    const { client } = await served.signedIn({ storage })
+    const before = [client.session(), storage.load()]
+    served.faults.set('POST /auth/logout', [problem(401, sent, {}, { 'Content-Type': type })])
+    await expect(client.logout()).rejects.toMatchObject({ name: 'ClientError', code, status: 401 })
+    expect([client.session(), storage.load()]).toEqual(before)
+    await client.logout()
+    await served.expectEvents(['session.ended success logout'])
   })
 })
 
@@ -200,6 +222,37 @@ describe('the access token', () => {
     await trusting.fetch(`${elsewhere.url}/x`)
     expect(elsewhere.authorizations[2]).toMatch(/^Bearer eyJ/)
     expect((await trusting.fetch('/orders')).status).toBe(200)
+  })
+
+  test.each<[string, (own: string, foreign: string) => unknown]>([
+    ['a Request', (own, foreign) => ({ url: own, toString: () => foreign })],
+    ['a URL', (own, foreign) => ({ origin: own, href: own, toString: () => foreign })],
+    [
+      'a URL at first',
+      (own, foreign) => {
+        const texts = [foreign, own]
+        return { toString: () => texts.shift() ?? foreign }
+      },
+    ],
+    ['a URL of its own kind', (own, foreign) => Object.defineProperty(new URL(foreign), 'origin', { value: own })],
+    ['a Request of its own kind', (own, foreign) => Object.defineProperty(new Request(foreign), 'url', { value: own })],
+  ])('is not sent elsewhere for what only looks like %s', async (_name, input) => {
+    const elsewhere = await serveElsewhere()
+    const served = await serveGate(sqlite)
+    const { client } = await served.signedIn()
+    const response = await client.fetch(input(served.url, `${elsewhere.url}/x`) as string)
+    expect(await response.text()).toBe('elsewhere')
+    expect(elsewhere.authorizations).toEqual([undefined])
+  })
+
+  test('goes to the address by which that was decided, whatever it says when it is asked again', async () => {
+    const elsewhere = await serveElsewhere()
+    const served = await serveGate(sqlite)
+    const { client } = await served.signedIn()
+    const texts = [`${served.url}/orders`]
+    const input = { toString: () => texts.shift() ?? `${elsewhere.url}/x` }
+    expect(await (await client.fetch(input as string)).text()).toMatch(/^orders of/)
+    expect(elsewhere.authorizations).toEqual([])
   })
 
   test('does not replace what the caller sends', async () => {
@@ -379,6 +432,43 @@ describe('a client', () => {
     const served = await serveGate(sqlite)
     const { client } = await served.signedIn({ storage })
     expect(JSON.parse(kept.get('gatebook')!)).toMatchObject({ session: { sessionId: client.session().sessionId } })
+  })
+
+  test.each(['1e999', '1e12', '86401', '0', '-600', '"600"', 'null'])(
+    'that is given a token for %s seconds takes it for no answer',
+    async (seconds) => {
+      const served = await serveGate(sqlite)
+      const { client, anna } = await served.signedIn()
+      const before = client.session()
+      served.faults.set('POST /auth/login', [
+        (request, response) => {
+          request.resume()
+          response.end(
+            `{"session_id":"s","user_id":"u","access_token":"a","refresh_token":"r","expires_in":${seconds}}`,
+          )
+        },
+      ])
+      expect(await codeOf(client.login(anna))).toBe('ERR_ANSWER_MALFORMED')
+      expect(client.session()).toEqual(before)
+    },
+  )
+
+  test.each([
+    ['expiresIn', '1e999'],
+    ['expiresIn', '0'],
+    ['obtainedAt', '1e999'],
+    ['step', '1e999'],
+  ])('takes a session with the %s %s in a storage for none', async (name, value) => {
+    const served = await serveGate(sqlite)
+    const storage = memoryStorage()
+    await served.signedIn({ storage })
+    const kept = JSON.stringify(storage.load())
+    const load = (text: string) => served.client({ storage: { ...storage, load: () => JSON.parse(text) } })
+    const odd = kept.replace(new RegExp(`"${name}":\\d+`), `"${name}":${value}`)
+    expect(odd).not.toBe(kept)
+    expect(await codeOf(load(odd).refresh())).toBe('ERR_SIGNED_OUT')
+    expect((await load(kept).refresh()).status).toBe('signed-in')
+    await served.expectEvents(['session.refreshed success'])
   })
 
   test('whose clock was put back refreshes what it finds stored', async () => {

@@ -2,12 +2,29 @@ import { describe, expect, test } from 'vitest'
 import { type HeldSession, memoryStorage, type StoredState, type TokenStorage } from '../../src/client/index.ts'
 import { availableEngines, findEngine } from '../support/engines.ts'
 import { codeOf, until } from '../support/gate.ts'
-import { hangUp, lateAnswer, lostAnswer, problem, type ServedGate, serveGate } from './served-gate.ts'
+import { type Fault, hangUp, lateAnswer, lostAnswer, problem, type ServedGate, serveGate } from './served-gate.ts'
 
 const sqlite = findEngine('sqlite')!
 const REFRESH = 'POST /auth/refresh'
 
 const refreshesOf = ({ requests }: ServedGate) => requests.filter((line) => line === REFRESH).length
+
+/** A problem document that goes on for as long as somebody reads it. */
+const endless: Fault = (_request, response) => {
+  response.writeHead(401, { 'Content-Type': 'application/problem+json' })
+  const padding = `{"code":"ERR_TOKEN_EXPIRED","padding":"${'x'.repeat(65_536)}`
+  const pour = (): void => {
+    while (!response.destroyed && response.write(padding));
+  }
+  response.on('drain', pour)
+  pour()
+}
+
+/** A problem document that begins, and nothing follows. */
+const silent: Fault = (_request, response) => {
+  response.writeHead(401, { 'Content-Type': 'application/problem+json' })
+  response.write('{"code":"ERR_TOKEN_EXPIRED"')
+}
 
 describe.each(availableEngines)('refreshing over $name', (engine) => {
   test('fifty requests at expiry cause one refresh', async () => {
@@ -98,14 +115,83 @@ describe('a token that the server refuses', () => {
     await served.expectEvents(['session.refreshed success'])
   })
 
-  test.each([
-    ['no problem document', 401, { 'Content-Type': 'text/plain' }],
-    ['another code', 401, { 'Content-Type': 'application/problem+json' }],
-    ['another status', 403, { 'Content-Type': 'application/problem+json' }],
-  ])('with %s is none of the client’s business', async (_name, status, headers) => {
+  test('just after it has been refreshed for that is not refreshed again before half a minute', async () => {
     const served = await serveGate(sqlite)
     const { client } = await served.signedIn()
-    const code = status === 401 ? 'ERR_OF_THE_APPLICATION' : 'ERR_TOKEN_EXPIRED'
+    const refused = async () => (await client.fetch(`${served.url}/refused`)).status
+    expect([await refused(), refreshesOf(served)]).toEqual([401, 1])
+    served.on.clock.advance(29_000)
+    expect(await Promise.all(Array.from({ length: 10 }, refused))).toEqual(Array(10).fill(401))
+    expect(refreshesOf(served)).toBe(1)
+    expect((await client.fetch(`${served.url}/orders`)).status).toBe(200)
+    expect(client.session().status).toBe('signed-in')
+    served.on.clock.advance(1000)
+    expect([await refused(), await refused(), refreshesOf(served)]).toEqual([401, 401, 2])
+    await served.expectEvents(['session.refreshed success', 'session.refreshed success'])
+  })
+
+  test('nor where the request cannot be repeated', async () => {
+    const served = await serveGate(sqlite)
+    const { client } = await served.signedIn()
+    for (const _time of [1, 2, 3, 4]) {
+      const body = new Blob(['{}']).stream()
+      const init = { method: 'POST', body, duplex: 'half' } as unknown as RequestInit
+      expect((await client.fetch(`${served.url}/refused`, init)).status).toBe(401)
+    }
+    expect(refreshesOf(served)).toBe(1)
+    await served.expectEvents(['session.refreshed success'])
+  })
+
+  test('just after a refresh is refreshed all the same in another session', async () => {
+    const served = await serveGate(sqlite)
+    const { client, anna } = await served.signedIn()
+    await client.fetch(`${served.url}/refused`)
+    await client.login(anna)
+    served.faults.set('GET /orders', [problem(401, 'ERR_TOKEN_STALE')])
+    expect((await client.fetch(`${served.url}/orders`)).status).toBe(200)
+    await served.expectEvents(['session.refreshed success', 'login.succeeded success', 'session.refreshed success'])
+  })
+
+  test.each([
+    ['never ends', endless],
+    ['never comes', silent],
+  ] as const)('with a body that %s is handed to the caller, and the rest is not read', async (_name, fault) => {
+    const served = await serveGate(sqlite)
+    const { client } = await served.signedIn()
+    let closed = false
+    served.faults.set('GET /orders', [
+      (request, response, answer) => {
+        response.on('close', () => {
+          closed = true
+        })
+        fault(request, response, answer)
+      },
+    ])
+    const response = await client.fetch(`${served.url}/orders`)
+    expect([response.status, refreshesOf(served)]).toEqual([401, 0])
+    await response.body?.cancel()
+    await until('the connection is closed', async () => closed)
+  })
+
+  test('with a problem document of more than 64 KiB has no code, and its body is whole', async () => {
+    const served = await serveGate(sqlite)
+    const { client } = await served.signedIn()
+    const padding = 'x'.repeat(200_000)
+    served.faults.set('GET /orders', [problem(401, 'ERR_TOKEN_EXPIRED', { padding })])
+    const response = await client.fetch(`${served.url}/orders`)
+    expect([response.status, refreshesOf(served)]).toEqual([401, 0])
+    expect(await response.json()).toMatchObject({ code: 'ERR_TOKEN_EXPIRED', padding })
+  })
+
+  test.each([
+    ['no problem document', 401, { 'Content-Type': 'text/plain' }],
+    ['JSON that is no problem document', 401, { 'Content-Type': 'application/json' }],
+    ['another code', 401, { 'Content-Type': 'application/problem+json' }],
+    ['another status', 403, { 'Content-Type': 'application/problem+json' }],
+  ])('with %s is none of the client’s business', async (name, status, headers) => {
+    const served = await serveGate(sqlite)
+    const { client } = await served.signedIn()
+    const code = name === 'another code' ? 'ERR_OF_THE_APPLICATION' : 'ERR_TOKEN_EXPIRED'
     served.faults.set('GET /orders', [problem(status, code, {}, headers)])
     expect((await client.fetch(`${served.url}/orders`)).status).toBe(status)
     expect(served.requests.filter((line) => line.startsWith('GET /orders'))).toHaveLength(1)
@@ -208,6 +294,17 @@ describe('a refresh', () => {
     expect(await codeOf(client.refresh())).toBe('ERR_REFRESH_ENDED')
     expect(client.session().status).toBe('signed-in')
   })
+
+  test.each(['constructor', 'toString', '__proto__'])(
+    'with the code %s, which every object has, does not end it',
+    async (code) => {
+      const served = await serveGate(sqlite)
+      const { client } = await served.signedIn()
+      served.faults.set(REFRESH, [problem(401, code, { detail: undefined })])
+      await expect(client.refresh()).rejects.toMatchObject({ code, detail: code, message: code })
+      expect(client.session()).toMatchObject({ status: 'signed-in', reason: null })
+    },
+  )
 
   test('with a token that somebody else has used long ago ends the session for both', async () => {
     const served = await serveGate(sqlite)
