@@ -4,6 +4,8 @@ import { peekCode, reach, refuseRedirect } from './server-api.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import type { ClientSettings } from './settings.ts'
 
+/** Said of a session, and not of a token. */
+const HAPPENED: ReadonlySet<string> = new Set(['ERR_TOKEN_REVOKED', 'ERR_TOKEN_STALE'])
 /** Of a 401: another access token may be taken. */
 const RETRYABLE: ReadonlySet<string> = new Set([
   'ERR_TOKEN_EXPIRED',
@@ -47,8 +49,15 @@ export function createAuthorizedFetch(
   }
 
   /** Whether what was refused has just been obtained because of a 401, and is not due. */
-  function isForcedAgain(refused: HeldSession | null): boolean {
-    if (forced === null || !isSame(keeper.current(), refused) || refused?.sessionId !== forced.sessionId) return false
+  function isForcedAgain(refused: HeldSession | null, code: string): boolean {
+    // What has happened to the session since is news; a token that is simply not taken stays one.
+    if (
+      HAPPENED.has(code) ||
+      forced === null ||
+      !isSame(keeper.current(), refused) ||
+      refused?.sessionId !== forced.sessionId
+    )
+      return false
     const now = clock.monotonic()
     return now < forced.at + FORCED_AGAIN && now < keeper.life().dueAt
   }
@@ -59,8 +68,8 @@ export function createAuthorizedFetch(
   }
 
   /** The next request refreshes. */
-  function distrust(refused: HeldSession | null): void {
-    if (!isSame(keeper.current(), refused) || isForcedAgain(refused)) return
+  function distrust(refused: HeldSession | null, code: string): void {
+    if (!isSame(keeper.current(), refused) || isForcedAgain(refused, code)) return
     noteForced(refused)
     keeper.distrust(refused)
   }
@@ -94,9 +103,9 @@ export function createAuthorizedFetch(
   }
 
   /** Whether there is another session than the one that was refused, after a refresh where it takes one. */
-  async function renew(refused: HeldSession | null, signal: AbortSignal | null): Promise<boolean> {
+  async function renew(refused: HeldSession | null, code: string, signal: AbortSignal | null): Promise<boolean> {
     const isUnknown = () => cookies && keeper.state().status === 'unknown'
-    if (isForcedAgain(refused)) return false
+    if (isForcedAgain(refused, code)) return false
     if (isSame(keeper.current(), refused) && (refused !== null || isUnknown())) {
       try {
         await unlessAborted(() => force(refused), signal)
@@ -116,13 +125,14 @@ export function createAuthorizedFetch(
     await freshen(outgoing.signal)
     const sentWith = keeper.current()
     const response = await send(outgoing)
-    if (response.status !== 401 || !RETRYABLE.has((await peekCode(response)) ?? '')) return response
+    const code = response.status === 401 ? await peekCode(response) : null
+    if (code === null || !RETRYABLE.has(code)) return response
     // A Request whose body was sent has none any more; not every browser says beforehand whether there is one.
     if (!outgoing.repeatable || (outgoing.input instanceof Request && outgoing.input.bodyUsed)) {
-      distrust(sentWith)
+      distrust(sentWith, code)
       return response
     }
-    if (!(await renew(sentWith, outgoing.signal))) return response
+    if (!(await renew(sentWith, code, outgoing.signal))) return response
     response.body?.cancel().catch(() => undefined)
     return send(outgoing)
   }

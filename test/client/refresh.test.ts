@@ -130,6 +130,19 @@ describe('a token that the server refuses', () => {
     await served.expectEvents(['session.refreshed success', 'session.refreshed success'])
   })
 
+  test('just after it has been refreshed, and stale once more, is refreshed once more', async () => {
+    const served = await serveGate(sqlite)
+    const { client } = await served.signedIn()
+    const { userId } = client.session()
+    for (const role of ['editor', 'author']) {
+      await served.on.gate.users.grantRole(userId!, role)
+      expect((await client.fetch(`${served.url}/orders`)).status).toBe(200)
+    }
+    expect(refreshesOf(served)).toBe(2)
+    const step = ['role.granted success', 'session.refreshed success']
+    await served.expectEvents([...step, ...step, 'token.refused denied stale'])
+  })
+
   test('nor where the request cannot be repeated', async () => {
     const served = await serveGate(sqlite)
     const { client } = await served.signedIn()
