@@ -233,7 +233,7 @@ export interface RevocationPage {
   readonly next: string
   /** There is more to read at once. */
   readonly more: boolean
-  /** Epoch milliseconds: everything that was committed before stands on this page or on one of before. */
+  /** Epoch milliseconds; where `more` is false, everything that was committed before stands on this page or on one of before. */
   readonly asOf: number
 }
 
