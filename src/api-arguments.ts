@@ -1,4 +1,5 @@
 import { GatebookError } from './errors.ts'
+import { isPlainObject } from './util/plain-object.ts'
 
 type Members = Readonly<Record<string | symbol, unknown>>
 
@@ -18,6 +19,7 @@ const oneOf = (...values: readonly string[]): Check =>
   kind(`one of ${values.join(', ')}`, (value) => typeof value === 'string' && values.includes(value))
 const flag = kind('true or false', (value) => typeof value === 'boolean')
 const object = kind('an object', isObject)
+const plainObject = kind('a plain object', isPlainObject)
 const list = kind('an array', Array.isArray)
 /** What the flow refuses with a code of its own. */
 const anything: Check = () => null
@@ -49,11 +51,12 @@ function shape(members: Readonly<Record<string, Check>>): Check {
   }
 }
 
-/** And no others: a requirement that is spelled in another way would be none. */
+/** And no others, nor inherited ones: a requirement that is spelled or hidden in another way would be none. */
 function exactly(members: Readonly<Record<string, Check>>): Check {
   return (value, at) => {
-    const unknown = isObject(value) ? Object.keys(value).find((name) => !Object.hasOwn(members, name)) : undefined
-    return unknown === undefined ? shape(members)(value, at) : `${at}.${unknown} is not known.`
+    if (!isPlainObject(value)) return plainObject(value, at)
+    const unknown = Reflect.ownKeys(value).find((name) => !Object.hasOwn(members, name))
+    return unknown === undefined ? shape(members)(value, at) : `${at}.${String(unknown)} is not known.`
   }
 }
 

@@ -49,11 +49,8 @@ export function gatebook(gate: Gatebook, { remoteAddress = nodeAddress }: Connec
  * Lets only verified callers on, with the content of their access token in `c.get('user')`. Everybody else is answered with
  * a problem document and `WWW-Authenticate`. Throws ERR_ARGUMENT_INVALID for options that are no requirements.
  */
-export function requireUser(
-  gate: Gatebook,
-  { remoteAddress, ...options }: RequireUserOptions & ConnectionOptions = {},
-): HonoMiddleware {
-  return guard(gate, required(options), remoteAddress)
+export function requireUser(gate: Gatebook, options: RequireUserOptions & ConnectionOptions = {}): HonoMiddleware {
+  return guard(gate, required(options, ['remoteAddress']), options.remoteAddress)
 }
 
 /**

@@ -54,9 +54,9 @@ export function toRouteHandlers(
 export function withUser<Context = unknown>(
   source: GateSource,
   handler: UserHandler<Context>,
-  { remoteAddress, ...options }: RequireUserOptions & ConnectionOptions = {},
+  options: RequireUserOptions & ConnectionOptions = {},
 ): RouteHandler<Context> {
-  return guard(source, handler, required(options), remoteAddress)
+  return guard(source, handler, required(options, ['remoteAddress']), options.remoteAddress)
 }
 
 /**
@@ -97,9 +97,10 @@ export function withFresh<Context = unknown>(
  */
 export function middleware(
   source: GateSource,
-  { remoteAddress = unknownAddress, ...options }: RequireUserOptions & ConnectionOptions = {},
+  options: RequireUserOptions & ConnectionOptions = {},
 ): (request: Request) => Promise<Response | undefined> {
-  const requirements = required(options)
+  const requirements = required(options, ['remoteAddress'])
+  const { remoteAddress = unknownAddress } = options
   return async (request) => {
     const gate = await open(source)
     if (gate.handles(new URL(request.url).pathname)) return undefined

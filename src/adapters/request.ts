@@ -39,7 +39,7 @@ export function describeRequest(request: IncomingMessage, url: Target, body: unk
     headers: readHeaders(request, consumed),
     get body() {
       if (bodiless) return null
-      return consumed ? serialise(body) : streamOf(request)
+      return consumed ? serialise(body, headerOf(request, 'content-type')) : streamOf(request)
     },
     get signal() {
       return endOf(request.socket)
@@ -88,11 +88,26 @@ export function readHeaders(request: IncomingMessage, withoutFraming = false): H
 }
 
 /** What a body parser made of the body, as it may have been. */
-function serialise(body: unknown): Uint8Array | null {
+function serialise(body: unknown, contentType: string | null): Uint8Array | null {
   if (body === undefined || body === null) return null
   if (body instanceof Uint8Array) return body
+  if (typeof body === 'object' && isForm(contentType)) return Buffer.from(toForm(body))
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   return text === undefined ? null : Buffer.from(text)
+}
+
+function isForm(contentType: string | null): boolean {
+  return contentType?.split(';', 1)[0]?.trim().toLowerCase() === 'application/x-www-form-urlencoded'
+}
+
+/** What is not one text was given several times or in brackets; as a member that is given twice it will be refused. */
+function toForm(body: object): string {
+  const form = new URLSearchParams()
+  for (const [name, value] of Object.entries(body)) {
+    const texts = typeof value === 'string' ? [value] : ['', '']
+    for (const each of texts) form.append(name, each)
+  }
+  return form.toString()
 }
 
 /** Pulled as it is read. Unlike `Readable.toWeb`, giving up does not destroy the socket that the answer has to take. */

@@ -43,7 +43,7 @@ export function createAuthenticator({
   clock,
   cookies,
 }: AuthenticatorParts): Gatebook['authenticate'] {
-  async function check(token: string, { role, maxAgeSeconds }: AuthenticationRequirements): Promise<AccessClaims> {
+  async function check(token: string, role?: string, maxAgeSeconds?: number): Promise<AccessClaims> {
     const claims = await verify(token)
     if (role !== undefined && !claims.roles.includes(role)) throw new GatebookError('ERR_FORBIDDEN')
     if (maxAgeSeconds !== undefined && clock.now() - claims.authenticatedAt > maxAgeSeconds * 1000) {
@@ -54,7 +54,7 @@ export function createAuthenticator({
 
   async function authenticate(
     request: AuthenticatedRequest,
-    { optional = false, ...requirements }: AuthenticationRequirements & { readonly optional?: boolean } = {},
+    { role, maxAgeSeconds, optional = false }: AuthenticationRequirements & { readonly optional?: boolean } = {},
     context: RequestContext | (() => RequestContext) = {},
   ): Promise<AccessClaims | null> {
     try {
@@ -63,7 +63,7 @@ export function createAuthenticator({
       const token = authorization === null ? (cookies?.findAccessToken(request) ?? null) : parseBearer(authorization)
       if (token === null && optional) return null
       if (token === null) throw new GatebookError('ERR_TOKEN_MISSING')
-      return await check(token, requirements)
+      return await check(token, role, maxAgeSeconds)
     } catch (error) {
       const reason = isGatebookError(error) ? REASONS[error.code] : undefined
       if (reason !== undefined) refusals.count(reason, describe(context))

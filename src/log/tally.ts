@@ -37,19 +37,38 @@ export interface Tally {
   flushPast(): Promise<void>
 }
 
+/** Beyond either, what comes from more prefixes is counted together, for each kind. */
+export interface TallyLimits {
+  /** Prefixes in memory, of all kinds. */
+  readonly kept: number
+  /** Prefixes that get summaries of their own within a second, of all kinds, however often is appended. */
+  readonly perWindow: number
+}
+
 export interface TallyParts {
   readonly store: Store
   readonly log: EventLog
   readonly clock: Clock
 }
 
-export function createTally({ store, log, clock }: TallyParts, summarize: (counted: Counted) => NewEvent): Tally {
+export function createTally(
+  { store, log, clock }: TallyParts,
+  summarize: (counted: Counted) => NewEvent,
+  { kept, perWindow }: TallyLimits = { kept: PREFIXES_KEPT, perWindow: Number.POSITIVE_INFINITY },
+): Tally {
   const open = new Map<string, Counted>()
   let closed: Counted[] = []
   let appending: Promise<void> = Promise.resolve()
+  let window = { from: 0, begun: 0 }
 
   /** What an unreachable database leaves here has a bound as well: then windows grow longer instead of more. */
-  const isFull = (): boolean => open.size + closed.length >= PREFIXES_KEPT
+  const isFull = (): boolean => open.size + closed.length >= kept
+
+  /** Whether one more prefix may have a summary of its own. A clock that is set back begins a window, too. */
+  function hasRoom(now: number): boolean {
+    if (Math.abs(now - window.from) >= WINDOW_MILLISECONDS) window = { from: now, begun: 0 }
+    return window.begun < perWindow && !isFull()
+  }
 
   function close(isDue: (counted: Counted) => boolean): void {
     for (const [key, counted] of open) {
@@ -57,6 +76,14 @@ export function createTally({ store, log, clock }: TallyParts, summarize: (count
       open.delete(key)
       closed.push(counted)
     }
+  }
+
+  /** Closes what is due first, unless that would make too many. */
+  function openAt(key: string, now: number): Counted | undefined {
+    const counted = open.get(key)
+    if (counted === undefined || now - counted.from < WINDOW_MILLISECONDS || isFull()) return counted
+    close(({ from }) => now - from >= WINDOW_MILLISECONDS)
+    return undefined
   }
 
   async function appendClosed(): Promise<void> {
@@ -81,31 +108,35 @@ export function createTally({ store, log, clock }: TallyParts, summarize: (count
     return appending
   }
 
+  /** Throws while the database cannot be reached: closing every second would add to memory for as long as that takes. */
+  async function makeRoom(): Promise<void> {
+    if (closed.length > 0 && isFull()) await append()
+  }
+
   return {
     count(kind, refusal) {
       const now = clock.now()
       const own = `${kind} ${prefixOf(refusal)}`
-      const others = !open.has(own) && isFull()
+      const others = openAt(own, now) === undefined && !hasRoom(now)
       const key = others ? `${kind} others` : own
-      let counted = open.get(key)
-      if (counted !== undefined && now - counted.from >= WINDOW_MILLISECONDS && !isFull()) {
-        close(({ from }) => now - from >= WINDOW_MILLISECONDS)
-        counted = undefined
-      }
+      let counted = openAt(key, now)
       if (counted === undefined) {
         counted = beginCount(refusal, now, others)
         open.set(key, counted)
+        if (!others) window.begun += 1
       }
       const reason = refusal.reason ?? 'other'
       counted.counts.set(reason, (counted.counts.get(reason) ?? 0) + 1)
     },
 
-    flush() {
+    async flush() {
+      await makeRoom()
       close(() => true)
-      return append()
+      await append()
     },
 
     async flushPast() {
+      await makeRoom()
       const now = clock.now()
       close(({ from }) => from !== now)
       if (closed.length > 0) await append()

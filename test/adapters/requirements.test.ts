@@ -6,9 +6,11 @@ import * as koa from '../../src/adapters/koa.ts'
 import * as nest from '../../src/adapters/nest.ts'
 import * as next from '../../src/adapters/next.ts'
 import * as node from '../../src/adapters/node.ts'
+import { required } from '../../src/adapters/requirements.ts'
 import type { Gatebook } from '../../src/api.ts'
 import { GatebookError } from '../../src/errors.ts'
 import { createTestGatebook, type TestGatebook } from '../../src/testing/index.ts'
+import { HIDDEN_REQUIREMENTS, UNLISTED_ROLE } from '../support/hidden-requirements.ts'
 
 let kit: TestGatebook
 let gate: Gatebook
@@ -75,9 +77,32 @@ describe.each(Object.entries(guards))('%s', (_name, { user, role, fresh }) => {
     expect(guard).toThrow(GatebookError)
   })
 
+  test.each(HIDDEN_REQUIREMENTS)('refuses requirements that are %s', (_, requirements) => {
+    expect(() => user(requirements)).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT_INVALID' }))
+  })
+
   test('takes what is right', () => {
     expect(typeof user({ role: 'admin', maxAgeSeconds: 0 })).toBe('function')
+    expect(typeof user(Object.assign(Object.create(null), { role: 'admin' }))).toBe('function')
     expect(typeof role('admin')).toBe('function')
     expect(typeof fresh(60)).toBe('function')
   })
+})
+
+test.each(HIDDEN_REQUIREMENTS)('the middleware of Next.js refuses requirements that are %s', (_, requirements) => {
+  expect(() => next.middleware(gate, requirements as object)).toThrow(
+    expect.objectContaining({ code: 'ERR_ARGUMENT_INVALID' }),
+  )
+})
+
+test('where to find the address is no requirement, where an adapter asks for it', () => {
+  const options = { role: 'admin', remoteAddress: () => '203.0.113.7' }
+  expect(typeof hono.requireUser(gate, options)).toBe('function')
+  expect(typeof next.withUser(gate, handler, options)).toBe('function')
+  expect(typeof next.middleware(gate, options)).toBe('function')
+  expect(() => express.requireUser(gate, options)).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT_INVALID' }))
+})
+
+test('a role that is not listed is asked for like any other', () => {
+  expect(required(UNLISTED_ROLE)).toEqual({ role: 'admin', optional: false })
 })

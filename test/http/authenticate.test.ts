@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { availableEngines } from '../support/engines.ts'
 import { codeOf, openGate, type TestGate } from '../support/gate.ts'
+import { HIDDEN_REQUIREMENTS, UNLISTED_ROLE } from '../support/hidden-requirements.ts'
 import { call } from './caller.ts'
 
 describe.each(availableEngines)('authenticating a request on $name', (engine) => {
@@ -27,6 +28,16 @@ describe.each(availableEngines)('authenticating a request on $name', (engine) =>
     for (const wrong of [{ roles: ['admin'] }, { maxAgeSeconds: Number.NaN }, { maxAgeSeconds: -1 }]) {
       expect(await codeOf(on.gate.authenticate(bearer(accessToken), wrong as object))).toBe('ERR_ARGUMENT_INVALID')
     }
+  })
+
+  test.each(HIDDEN_REQUIREMENTS)('takes no requirements that are %s', async (_, wrong) => {
+    const { accessToken } = await on.gate.register(on.person())
+    expect(await codeOf(on.gate.authenticate(bearer(accessToken), wrong as object))).toBe('ERR_ARGUMENT_INVALID')
+  })
+
+  test('asks for a role that is not listed among the members', async () => {
+    const { accessToken } = await on.gate.register(on.person())
+    expect(await codeOf(on.gate.authenticate(bearer(accessToken), UNLISTED_ROLE))).toBe('ERR_FORBIDDEN')
   })
 
   test('is not made recent by a refresh', async () => {

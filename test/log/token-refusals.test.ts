@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
 import type { AuthenticationRequirements } from '../../src/api.ts'
-import { PREFIXES_KEPT } from '../../src/log/tally.ts'
+import { SUMMARIES_PER_WINDOW } from '../../src/log/token-refusals.ts'
 import { availableEngines } from '../support/engines.ts'
 import { codeOf, openOwnGate, type Person, scenario, type TestGate, until } from '../support/gate.ts'
 
@@ -142,15 +142,81 @@ describe.each(availableEngines)('requests with no good token on $name', (engine)
   })
 })
 
-test('more prefixes than are kept are counted together, without an address', async () => {
-  const on: TestGate = await openOwnGate(availableEngines[0]!)
-  const ask = (n: number) =>
-    codeOf(on.gate.authenticate(NOTHING, {}, { ip: `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`, requestId: `r-${n}` }))
-  for (let n = 0; n < PREFIXES_KEPT + 250; n++) await ask(n)
-  await ask(7)
-  const events = (await on.events()).filter(({ type }) => type === 'token.refused')
-  expect(events).toHaveLength(PREFIXES_KEPT + 1)
-  expect(events[7]).toMatchObject({ ip: '10.0.0.7', data: { count: 2 } })
-  expect(events.at(-1)).toMatchObject({ ip: null, ipSource: null, data: { count: 250 } })
-  expect(events.at(-1)?.requestId).toBe(`r-${PREFIXES_KEPT}`)
+describe('more prefixes than have a summary of their own', () => {
+  const prefix = (n: number) => `2001:db8:0:${(n + 1).toString(16)}::1`
+  const REQUESTS = [
+    ['missing', NOTHING],
+    ['invalid', bearer('a.b.c')],
+  ] as const
+
+  async function refusalsOf(on: TestGate) {
+    await on.gate.log.flush()
+    const { items } = await on.gate.log.search({ type: 'token.refused' }, { limit: 500 })
+    return [...items].reverse().map(({ reason, ip, ipSource, requestId, data }) => {
+      return { reason, ip, ipSource, requestId, count: data.count as number }
+    })
+  }
+
+  test('are counted together by reason, without an address, whatever they ask', async () => {
+    const on = await openOwnGate(availableEngines[0]!)
+    for (let n = 0; n < 1000; n++) {
+      const [, request] = REQUESTS[n % 2]!
+      await codeOf(on.gate.authenticate(request, {}, { ip: prefix(n), requestId: `r-${n}` }))
+    }
+    // Who has a summary keeps it.
+    await codeOf(on.gate.authenticate(NOTHING, {}, { ip: prefix(8) }))
+    const found = await refusalsOf(on)
+    expect(found).toHaveLength(SUMMARIES_PER_WINDOW + REQUESTS.length)
+    expect(found.slice(0, SUMMARIES_PER_WINDOW)).toEqual(
+      Array.from({ length: SUMMARIES_PER_WINDOW }, (_, n) => ({
+        ...{ reason: REQUESTS[n % 2]![0], ip: prefix(n), ipSource: 'application', requestId: `r-${n}` },
+        count: n === 8 ? 2 : 1,
+      })),
+    )
+    const nowhere = { ip: null, ipSource: null, count: (1000 - SUMMARIES_PER_WINDOW) / 2 }
+    expect(found.slice(SUMMARIES_PER_WINDOW)).toEqual([
+      { reason: 'missing', requestId: `r-${SUMMARIES_PER_WINDOW}`, ...nowhere },
+      { reason: 'invalid', requestId: `r-${SUMMARIES_PER_WINDOW + 1}`, ...nowhere },
+    ])
+  })
+
+  test('are no more when it is appended in between, and have their place again in the next second', async () => {
+    const on = await openOwnGate(availableEngines[0]!)
+    const ask = async (from: number) => {
+      for (let n = from; n < from + 40; n++) await codeOf(on.gate.authenticate(NOTHING, {}, { ip: prefix(n) }))
+    }
+    const counts = async () => (await refusalsOf(on)).map(({ ip, count }) => [ip !== null, count])
+    await ask(0)
+    expect(await counts()).toHaveLength(40)
+    await ask(40)
+    expect((await counts()).slice(40)).toEqual([...Array(10).fill([true, 1]), [false, 30]])
+    on.clock.advance(1000)
+    await ask(80)
+    expect((await counts()).slice(51)).toEqual(Array(40).fill([true, 1]))
+    // The same prefixes a second later are new summaries, and count as such.
+    on.clock.advance(1000)
+    await ask(80)
+    on.clock.advance(1000)
+    await ask(80)
+    await ask(120)
+    expect((await counts()).slice(91)).toEqual([...Array(90).fill([true, 1]), [false, 30]])
+  })
+
+  test('do not fill the memory while they cannot be appended', async () => {
+    const on = await openOwnGate(availableEngines[0]!)
+    await sql`ALTER TABLE gatebook_entry RENAME TO set_aside`.execute(on.direct.kysely)
+    const seconds = 40
+    for (let second = 0; second < seconds; second++) {
+      for (let n = 0; n < 60; n++) await codeOf(on.gate.authenticate(NOTHING, {}, { ip: prefix(60 * second + n) }))
+      expect(await codeOf(on.gate.log.flush())).not.toBe('no error')
+      on.clock.advance(1000)
+    }
+    await sql`ALTER TABLE set_aside RENAME TO gatebook_entry`.execute(on.direct.kysely)
+    const events = (await on.events()).filter(({ type }) => type === 'token.refused')
+    const counts = events.map(({ data }) => data.count as number)
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(60 * seconds)
+    // Twenty seconds as ever, and then one that grows.
+    expect(counts.length).toBeLessThanOrEqual(20 * (SUMMARIES_PER_WINDOW + 1) + 1)
+    expect(counts.at(-1)).toBeGreaterThan(60 * 19)
+  })
 })
