@@ -40,9 +40,10 @@ async function* follow(
   last: number,
   filter: EventFilter,
 ): AsyncGenerator<LogEvent, void, void> {
-  let after = await reader.lastPlace()
-  // What was there before gets its place only now: it must not come behind, nor what is on the first page a second time.
+  // What was there before gets its place only now: it must not come behind, nor what is on the first page a second time. Asked
+  // for first: what gets its place in between is known then, and behind the last one otherwise.
   const known = new Set(await reader.withoutPlace())
+  let after = await reader.lastPlace()
   if (last > 0) {
     const { items } = await reader.search(filter, { limit: last })
     for (const event of items.toReversed()) {

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import { bodyParser as jsonParser } from '@koa/bodyparser'
 import Koa from 'koa'
+import { expect, test } from 'vitest'
 import {
   gatebook,
   type KoaMiddleware,
@@ -11,9 +12,10 @@ import {
   requireUser,
 } from '../../src/adapters/koa.ts'
 import type { AccessClaims } from '../../src/api.ts'
+import { openGate as openHttpGate } from '../http/caller.ts'
 import { adapterContract, type StartApplication, unlucky } from './adapters.contract.ts'
 import { applicationOn, callerOf, JSON_LIMIT, OWN_COOKIE, ordersOf, tellFailure } from './applications.ts'
-import { readBody } from './listener.ts'
+import { listen, readBody } from './listener.ts'
 
 const start: StartApplication = async (gate, { bodyParser }) => {
   const app = new Koa()
@@ -77,3 +79,25 @@ const start: StartApplication = async (gate, { bodyParser }) => {
 }
 
 adapterContract('koa', start)
+
+test('an answer without a body has none, and no type', async () => {
+  const gate = await openHttpGate({ sendReset: async () => undefined })
+  const server = await listen(new Koa().use(gatebook(gate)).callback())
+  try {
+    const response = await fetch(`${server.url}/auth/password/reset-request`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ identifier: 'nobody@example.org' }),
+    })
+    expect([response.status, response.headers.get('content-type'), await response.text()]).toEqual([202, null, ''])
+    const { items } = await gate.log.search({})
+    expect(items.map(({ type, reason }) => [type, reason])).toEqual([
+      ['password.reset-requested', 'unknown-user'],
+      ['key.activated', null],
+      ['key.created', null],
+    ])
+  } finally {
+    await server.close()
+    await gate.close()
+  }
+})
