@@ -17,6 +17,7 @@ const started = []
 let issuer
 let api
 let environment
+let server
 
 before(async () => {
   const [port, apiPort] = [await findFreePort(), await findFreePort()]
@@ -29,7 +30,7 @@ before(async () => {
     GATEBOOK_ISSUER: issuer,
     GATEBOOK_PORT: String(port),
   }
-  start(process.execPath, [gatebook, 'serve'])
+  server = start(process.execPath, [gatebook, 'serve'])
   await answers(`${issuer}/readyz`)
   const client = JSON.parse(run('client', 'add', 'reports', '--json'))
   // Debian's, which has Debian's Flask.
@@ -53,6 +54,7 @@ function start(command, args, more = {}) {
     stdio: ['ignore', 'inherit', 'inherit'],
   })
   started.push(child)
+  return child
 }
 
 const run = (...args) => execFileSync(process.execPath, [gatebook, ...args], { env: environment, encoding: 'utf8' })
@@ -130,4 +132,20 @@ test('nobody else is', async () => {
     assert.equal((await reports(bad)).status, 401)
   }
   assert.equal((await fetch(`${api}/reports`)).status, 401)
+})
+
+test('while nobody can tell whether a token is good, the answer is 503', async () => {
+  const { access_token: token } = await register('dora@example.org')
+  server.kill()
+  await new Promise((resolve) => server.once('exit', resolve))
+  // Knows neither the keys nor the ended sessions.
+  const port = await findFreePort()
+  start('/usr/bin/python3', ['-m', 'flask', 'run', '--port', String(port)], {
+    AUTH_ISSUER: issuer,
+    AUTH_CLIENT_ID: 'cli_x',
+    AUTH_CLIENT_SECRET: 'gbk_x',
+  })
+  await answers(`http://127.0.0.1:${port}/reports`)
+  const answer = await fetch(`http://127.0.0.1:${port}/reports`, { headers: { authorization: `Bearer ${token}` } })
+  assert.deepEqual([answer.status, answer.headers.get('retry-after')], [503, '1'])
 })

@@ -25,9 +25,14 @@ class Auth:
             try:
                 g.claims = self._verify(token)
                 ended = self._revocations.check(g.claims)
-            except (RevocationsUnavailable, jwt.PyJWKClientConnectionError):
-                return Response("try again\n", 503, {"Retry-After": "1"})
-            except (jwt.InvalidTokenError, jwt.PyJWKClientError, KeyError):
+            except RevocationsUnavailable:
+                return try_again()
+            except jwt.PyJWKClientError as error:
+                # No key of this name, or no keys at all because the issuer does not answer.
+                if isinstance(error.__context__, OSError):
+                    return try_again()
+                return refuse('Bearer realm="reports", error="invalid_token"')
+            except (jwt.InvalidTokenError, KeyError):
                 return refuse('Bearer realm="reports", error="invalid_token"')
             if ended is not None:
                 return refuse(f'Bearer realm="reports", error="invalid_token", error_description="{ended}"')
@@ -51,3 +56,7 @@ class Auth:
 
 def refuse(challenge):
     return Response("log in first\n", 401, {"WWW-Authenticate": challenge})
+
+
+def try_again():
+    return Response("try again\n", 503, {"Retry-After": "1"})
