@@ -18,6 +18,7 @@ import { parseDatabaseUrl } from '../src/server/database-url.ts'
 import { startServerProcess } from '../test/fault/server-process.ts'
 import { type Engine, openEngine } from '../test/support/engine.ts'
 import { findEngines } from '../test/support/find-engines.ts'
+import { signingEnvironment } from '../test/support/log-signing.ts'
 import { addUsers, identifierOf, PASSWORD } from './add-users.ts'
 import { createClient } from './client.ts'
 import { median, quantile } from './statistics.ts'
@@ -47,12 +48,17 @@ const PAUSE_MILLISECONDS = 50
 export async function benchImport(engine: Engine, users: number): Promise<ImportFigures> {
   const folder = await mkdtemp(join(tmpdir(), 'gatebook-bench-import-'))
   const database = await engine.createDatabase()
-  const environment = { GATEBOOK_DATABASE: database.url, GATEBOOK_SECRET: randomBytes(32).toString('base64') }
+  const environment = {
+    GATEBOOK_DATABASE: database.url,
+    GATEBOOK_SECRET: randomBytes(32).toString('base64'),
+    ...signingEnvironment(database.url),
+  }
   const opened = parseDatabaseUrl(database.url)
   const gate = await createGatebook({
     issuer: 'http://localhost',
     database: opened,
     secret: environment.GATEBOOK_SECRET,
+    logSigning: 'off',
   })
   await addUsers(opened, KNOWN, await createArgon2idHasher().hash(PASSWORD))
   await gate.close()

@@ -117,7 +117,7 @@ export async function benchOverload(engine: Engine, { seconds, times }: Overload
 
 async function prepare(url: string, secret: string): Promise<void> {
   const database = parseDatabaseUrl(url)
-  const gate = await createGatebook({ issuer: 'http://localhost', database, secret })
+  const gate = await createGatebook({ issuer: 'http://localhost', database, secret, logSigning: 'off' })
   await addUsers(database, USERS, await createArgon2idHasher().hash(PASSWORD))
   await gate.close()
 }

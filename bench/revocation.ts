@@ -13,6 +13,7 @@ import { createVerifier, isGatebookError } from '../src/verify/index.ts'
 import { startServerProcess } from '../test/fault/server-process.ts'
 import { openEngine } from '../test/support/engine.ts'
 import { findEngines } from '../test/support/find-engines.ts'
+import { signingOf } from '../test/support/log-signing.ts'
 import { type Client, createClient } from './client.ts'
 import { median, quantile } from './statistics.ts'
 
@@ -38,7 +39,7 @@ export interface MemoryFigures {
 /** `url` is that of an empty database. */
 export async function benchRevocation(url: string, logouts: number = LOGOUTS): Promise<RevocationFigures> {
   const secret = randomBytes(32).toString('base64')
-  const tool = await createGatebook({ issuer: ISSUER, secret, database: parseDatabaseUrl(url) })
+  const tool = await createGatebook({ issuer: ISSUER, secret, database: parseDatabaseUrl(url), ...signingOf(url) })
   const { id, secret: clientSecret } = await tool.clients.create({ name: 'bench' })
   const settings = {
     GATEBOOK_DATABASE: url,

@@ -14,6 +14,7 @@ import { readConfig } from '../src/server/config.ts'
 import { parseDatabaseUrl } from '../src/server/database-url.ts'
 import { createSmtpMailer } from '../src/server/mailers/smtp.ts'
 import { createSenders, type Senders } from '../src/server/senders.ts'
+import { signingOf } from '../test/support/log-signing.ts'
 import { addUsers, PASSWORD } from './add-users.ts'
 import { countStatements } from './statements.ts'
 
@@ -23,6 +24,8 @@ export interface ServerSettings {
   readonly users: number
   /** Keeps the statements of the last request; costs time. */
   readonly count: boolean
+  /** False: a process in which `without-log/` stands in for the log. */
+  readonly withLog?: boolean
   /** Of a mail server on this machine; null for none. */
   readonly smtpPort?: number
 }
@@ -42,6 +45,7 @@ const gate = await createGatebook({
   issuer: 'http://127.0.0.1',
   secret: randomBytes(32).toString('base64'),
   database,
+  ...signingOf(settings.url),
   // All clients have one address and many are under way at once; what is measured is not the refusing.
   throttleAddressFailures: 100_000,
   ...senders,

@@ -12,7 +12,10 @@ export interface RunningBenchServer extends ServerReport {
 export async function startServer(settings: ServerSettings): Promise<RunningBenchServer> {
   const script = fileURLToPath(new URL('server.ts', import.meta.url))
   const flags = process.env.BENCH_NODE_FLAGS?.split(' ') ?? []
-  const child = spawn(process.execPath, [...flags, '--import', 'tsx', script, JSON.stringify(settings)], {
+  const without =
+    settings.withLog === false ? ['--import', new URL('without-log/register.mjs', import.meta.url).href] : []
+  const args = [...flags, '--import', 'tsx', ...without, script, JSON.stringify(settings)]
+  const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const exited = once(child, 'exit')

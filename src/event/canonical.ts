@@ -22,7 +22,7 @@ export function encodeCanonical(value: CanonicalValue): Uint8Array {
 export function formatCanonical(value: CanonicalValue): string {
   switch (typeof value) {
     case 'string':
-      if (!isWellFormed(value)) throw new TypeError('a canonical string has a lone surrogate')
+      if (!value.isWellFormed()) throw new TypeError('a canonical string has a lone surrogate')
       return JSON.stringify(value)
     case 'number':
       if (!Number.isSafeInteger(value)) throw new TypeError('a canonical number must be a safe integer')
@@ -44,16 +44,31 @@ function formatArray(items: readonly CanonicalValue[]): string {
 function formatObject(object: { readonly [member: string]: CanonicalValue | undefined } | null): string {
   if (object === null || typeof object !== 'object')
     throw new TypeError('a canonical value must not be null or a function')
-  const members: string[] = []
-  for (const name of Object.keys(object).sort()) {
+  const names = Object.keys(object)
+  if (!isSorted(names)) names.sort()
+  let text = ''
+  for (const name of names) {
     const value = object[name]
     if (value === undefined) continue
-    if (!MEMBER.test(name)) throw new TypeError('a canonical member name has other characters than [a-z0-9_.-]')
-    members.push(`"${name}":${formatCanonical(value)}`)
+    if (!isMember(name)) throw new TypeError('a canonical member name has other characters than [a-z0-9_.-]')
+    text += `${text === '' ? '' : ','}"${name}":${formatCanonical(value)}`
   }
-  return `{${members.join(',')}}`
+  return `{${text}}`
 }
 
-function isWellFormed(text: string): boolean {
-  return !/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text)
+/** As what was parsed from a canonical form is: to look costs less than to sort, and an audit comes here for each leaf. */
+function isSorted(names: readonly string[]): boolean {
+  for (let at = 1; at < names.length; at++) if (names[at - 1]! > names[at]!) return false
+  return true
+}
+
+const KEPT_MEMBERS = 256
+const members = new Set<string>()
+
+/** There are few names, and to look one up takes a fraction of what the expression does. */
+function isMember(name: string): boolean {
+  if (members.has(name)) return true
+  if (!MEMBER.test(name)) return false
+  if (members.size < KEPT_MEMBERS) members.add(name)
+  return true
 }

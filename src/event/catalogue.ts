@@ -1,6 +1,10 @@
 /** The closed table of event types: what the system can say. `spec/event.md` is generated from it. */
+import type { StateKind } from './state.ts'
 
 export type Outcome = 'success' | 'failure' | 'denied'
+
+export const EVENT_VOLUMES = ['high', 'medium', 'low'] as const
+export type EventVolume = (typeof EVENT_VOLUMES)[number]
 
 /** What a member of `data` holds. */
 export type DataKind = 'string' | 'integer' | 'boolean' | 'strings'
@@ -17,8 +21,12 @@ export interface EventType {
   readonly reasonOptional?: true
   /** The only members that `data` may have. Never personal: they stand in the leaf in clear. */
   readonly data: Readonly<Record<string, DataKind>>
+  /** The rows whose digests stand in the leaf: always, or where the transaction has written one. */
+  readonly state?: Readonly<Partial<Record<StateKind, 'always' | 'sometimes'>>>
   /** How many to expect: `high` grows with traffic, `low` with administration. */
-  readonly volume: 'low' | 'medium' | 'high'
+  readonly volume: EventVolume
+  /** Never expires as a whole, and goes with what is pruned: rows that live on are compared with it, or it explains what is missing in the log. */
+  readonly lasts?: true
   /** OWASP Logging Vocabulary. */
   readonly owasp: string
   /** OCSF 1.8 `type_uid`. */
@@ -50,8 +58,10 @@ export const SESSION_END_REASONS = [
   'password-changed',
   'refresh-reused',
   'user-disabled',
+  'user-deleted',
   'session-limit',
   'expired',
+  'disowned',
 ] as const
 export type SessionEndReason = (typeof SESSION_END_REASONS)[number]
 
@@ -96,7 +106,9 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     kind: 'exact',
     reasons: [],
     data: { confirmed: 'boolean', confusable: 'boolean', invitation: 'string' },
+    state: { credential: 'always' },
     volume: 'medium',
+    lasts: true,
     owasp: 'user_created',
     ocsf: 300101,
     ecs: 'iam / creation, user',
@@ -108,7 +120,9 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     kind: 'exact',
     reasons: [],
     data: { confirmed: 'boolean', confusable: 'boolean', hash: 'string' },
+    state: { credential: 'always' },
     volume: 'low',
+    lasts: true,
     owasp: 'user_created',
     ocsf: 300101,
     ecs: 'iam / creation, user',
@@ -120,6 +134,7 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     reasons: [],
     data: {},
     volume: 'low',
+    lasts: true,
     owasp: 'user_archived',
     ocsf: 300105,
     ecs: 'iam / change, user',
@@ -132,6 +147,7 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     reasons: [],
     data: {},
     volume: 'low',
+    lasts: true,
     owasp: 'user_updated',
     ocsf: 300102,
     ecs: 'iam / change, user',
@@ -187,6 +203,7 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     kind: 'exact',
     reasons: [],
     data: { known_device: 'boolean', rehashed: 'boolean' },
+    state: { session: 'always', rotation: 'always', credential: 'sometimes' },
     volume: 'high',
     owasp: 'authn_login_success',
     ocsf: 300201,
@@ -211,6 +228,7 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     reasons: ['grace'],
     reasonOptional: true,
     data: { counter: 'integer' },
+    state: { rotation: 'always' },
     volume: 'high',
     owasp: 'session_renewed',
     ocsf: 300299,
@@ -241,6 +259,19 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     caep: 'caep session-revoked',
     about: 'The session is over; its access tokens are refused from now on.',
   },
+  'session.disowned': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { event: 'string', was_live: 'boolean', device_forgotten: 'boolean' },
+    volume: 'low',
+    owasp: 'session_expired',
+    ocsf: 300202,
+    ecs: 'authentication / info',
+    caep: 'risc account-credential-change-required',
+    about:
+      'The user said of `event`, in the own history, that it was somebody else. A session that was live is ended with it, in an event of its own.',
+  },
   'token.refused': {
     outcomes: ['denied'],
     kind: 'aggregate',
@@ -258,7 +289,9 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     kind: 'exact',
     reasons: [],
     data: {},
+    state: { credential: 'always' },
     volume: 'low',
+    lasts: true,
     owasp: 'authn_password_change',
     ocsf: 300103,
     ecs: 'iam / change, user',
@@ -294,7 +327,9 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     kind: 'exact',
     reasons: [],
     data: { confirmed: 'boolean' },
+    state: { credential: 'always' },
     volume: 'low',
+    lasts: true,
     owasp: 'authn_password_change',
     ocsf: 300104,
     ecs: 'iam / change, user',
@@ -318,6 +353,7 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     reasons: [],
     data: { role: 'string' },
     volume: 'low',
+    lasts: true,
     owasp: 'authz_change',
     ocsf: 300503,
     ecs: 'iam / change, user',
@@ -330,6 +366,7 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     reasons: [],
     data: { role: 'string' },
     volume: 'low',
+    lasts: true,
     owasp: 'authz_change',
     ocsf: 300504,
     ecs: 'iam / change, user',
@@ -341,7 +378,9 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     kind: 'exact',
     reasons: [],
     data: { kid: 'string', algorithm: 'string' },
+    state: { key: 'always' },
     volume: 'low',
+    lasts: true,
     owasp: 'sys_startup',
     ocsf: 300401,
     ecs: 'configuration / creation',
@@ -353,6 +392,7 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     reasons: [],
     data: { kid: 'string', algorithm: 'string' },
     volume: 'low',
+    lasts: true,
     owasp: 'sys_startup',
     ocsf: 300403,
     ecs: 'configuration / change',
@@ -364,6 +404,7 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     reasons: [],
     data: { kid: 'string', algorithm: 'string' },
     volume: 'low',
+    lasts: true,
     owasp: 'sys_startup',
     ocsf: 300403,
     ecs: 'configuration / change',
@@ -375,6 +416,7 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     reasons: [],
     data: { kid: 'string', algorithm: 'string' },
     volume: 'low',
+    lasts: true,
     owasp: 'sys_startup',
     ocsf: 300403,
     ecs: 'configuration / change',
@@ -385,7 +427,9 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     kind: 'exact',
     reasons: [],
     data: { client: 'string' },
+    state: { client: 'always' },
     volume: 'low',
+    lasts: true,
     owasp: 'user_created',
     ocsf: 300401,
     ecs: 'configuration / creation',
@@ -397,6 +441,7 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     reasons: [],
     data: { client: 'string' },
     volume: 'low',
+    lasts: true,
     owasp: 'user_updated',
     ocsf: 300403,
     ecs: 'configuration / change',
@@ -448,6 +493,124 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     ecs: 'iam / admin',
     about: 'An admin or an operator searched the log. `filters` names the filters, never their values.',
   },
+  'log.epoch': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: ['restored', 'guard-adopted', 'quarantined'],
+    data: {
+      epoch: 'integer',
+      size: 'integer',
+      root: 'string',
+      previous_size: 'integer',
+      previous_root: 'string',
+      quarantined: 'integer',
+      missing: 'integer',
+    },
+    volume: 'low',
+    lasts: true,
+    owasp: 'sys_restart',
+    ocsf: 300499,
+    ecs: 'iam / admin',
+    about:
+      'The log goes on from a restored backup (`restored`; `previous_…` is what had been signed before), with a guard in place of a lost one, or without entries that no writer has made (`quarantined`: how many; `missing`: places that had no entry; nothing was changed before `size`).',
+  },
+  'log.expired': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { class: 'string', actors: 'string', volume: 'string', before: 'integer', count: 'integer' },
+    volume: 'low',
+    lasts: true,
+    owasp: 'sys_monitor_disabled',
+    ocsf: 300404,
+    ecs: 'configuration / deletion',
+    about:
+      'The period of something is over: whatever of `class` (`net`: network data, `event`: whole events, `session`: sessions that have ended), `actors` and `volume` is older than `before` goes, unless it is held. `count`: how much that was when this was written.',
+  },
+  'log.erased': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: ['requested', 'under-way'],
+    data: {
+      scope: 'string',
+      events: 'integer',
+      networks: 'integer',
+      sessions: 'integer',
+      devices: 'integer',
+      tokens: 'integer',
+      counters: 'integer',
+      erasure: 'string',
+      reference: 'string',
+    },
+    volume: 'low',
+    lasts: true,
+    owasp: 'sys_monitor_disabled',
+    ocsf: 300404,
+    ecs: 'configuration / deletion',
+    about:
+      'The personal data of one user or identifier is gone: out of so many `events` (and of `networks` the network data), and the rows of the rest. Names nobody. `under-way`: an event that was being written meanwhile has been emptied afterwards.',
+  },
+  'log.pruned': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { first: 'integer', entries: 'integer', lasting: 'integer', before: 'integer' },
+    volume: 'low',
+    lasts: true,
+    owasp: 'sys_monitor_disabled',
+    ocsf: 300404,
+    ecs: 'configuration / deletion',
+    about:
+      'The beginning of the log goes: `entries` of it, with their events, so that entry `first` is the first one. All of them are older than `before`. `lasting`: how many of these would not have expired.',
+  },
+  'log.held': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { hold: 'string', from: 'integer', to: 'integer', reference: 'string' },
+    volume: 'low',
+    lasts: true,
+    owasp: 'sys_monitor_disabled',
+    ocsf: 300403,
+    ecs: 'configuration / change',
+    about: 'A legal hold: what it covers (a user, an identifier, a time, or everything) neither expires nor is erased.',
+  },
+  'log.released': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { hold: 'string', reference: 'string' },
+    volume: 'low',
+    lasts: true,
+    owasp: 'sys_monitor_disabled',
+    ocsf: 300403,
+    ecs: 'configuration / change',
+    about: 'A legal hold has ended.',
+  },
+  'log.exported': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { format: 'string', first: 'integer', entries: 'integer' },
+    volume: 'low',
+    owasp: 'sensitive_read',
+    ocsf: 300402,
+    ecs: 'iam / admin',
+    about:
+      'An admin or an operator took entries out of the log: the `receipt` of one, or as `tiles` so many from the first one on. Left before the first byte is handed out.',
+  },
+  'log.audited': {
+    outcomes: ['success', 'failure'],
+    kind: 'exact',
+    reasons: [],
+    data: { entries: 'integer', size: 'integer', findings: 'integer' },
+    volume: 'low',
+    owasp: 'sys_monitor_disabled',
+    ocsf: 300499,
+    ecs: 'configuration / info',
+    about:
+      'The log was re-read and compared with the database, as far as it had `size` entries. `failure`: there were `findings`.',
+  },
 }
 
 export type EventTypeName =
@@ -464,6 +627,7 @@ export type EventTypeName =
   | 'session.refreshed'
   | 'session.refresh-refused'
   | 'session.ended'
+  | 'session.disowned'
   | 'token.refused'
   | 'password.changed'
   | 'password.change-failed'
@@ -482,6 +646,14 @@ export type EventTypeName =
   | 'throttle.locked'
   | 'throttle.unlocked'
   | 'log.read'
+  | 'log.epoch'
+  | 'log.expired'
+  | 'log.erased'
+  | 'log.pruned'
+  | 'log.held'
+  | 'log.released'
+  | 'log.exported'
+  | 'log.audited'
 /** The application's own events, appended with `gate.log.append`. */
 export type ApplicationEventName = `app.${string}`
 

@@ -1,9 +1,9 @@
-import { encodeBase64url } from '../util/base64url.ts'
 import { type CanonicalValue, encodeCanonical, formatCanonical } from './canonical.ts'
 import { APPLICATION_EVENT, type DataKind, type EventType, findEventType } from './catalogue.ts'
 import { computeCommitment, generateSalt } from './commitment.ts'
 import type { EventData, Network, NewEvent } from './event.ts'
 import { CAPS, cleanText } from './redact.ts'
+import { computeStateDigest, type RowStates, STATE_KINDS } from './state.ts'
 
 export const LEAF_VERSION = 1
 /** A bundle of the tile format carries at most 65,535 bytes an entry; nothing here comes near this. */
@@ -78,12 +78,12 @@ export function encodeEvent(event: NewEvent, id: string, at: number): EncodedEve
     salt_id: generateSalt(),
     salt_net: generateSalt(),
   }
-  return { columns, leaf: encodeLeaf(columns, data) }
+  return { columns, leaf: encodeLeaf(columns, data, event.state) }
 }
 
 /** The fields that each commitment covers, as they stand in the columns. */
 export function committedFields(
-  columns: EventColumns,
+  columns: Omit<EventColumns, 'salt_id' | 'salt_net'>,
 ): Record<'id' | 'net', Record<string, CanonicalValue | undefined>> {
   return {
     id: {
@@ -92,7 +92,7 @@ export function committedFields(
       identifier: columns.identifier ?? undefined,
       identifier_mask: columns.identifier_mask ?? undefined,
       identifier_hmac: columns.identifier_hmac ?? undefined,
-      identifier_key: columns.identifier_key ?? undefined,
+      identifier_key: columns.identifier_key === null ? undefined : Number(columns.identifier_key),
     },
     net: {
       ip: columns.ip ?? undefined,
@@ -103,7 +103,7 @@ export function committedFields(
   }
 }
 
-function encodeLeaf(columns: EventColumns, data: EventData | undefined): Uint8Array {
+function encodeLeaf(columns: EventColumns, data: EventData | undefined, state: RowStates | undefined): Uint8Array {
   const fields = committedFields(columns)
   const leaf = encodeCanonical({
     v: LEAF_VERSION,
@@ -119,13 +119,23 @@ function encodeLeaf(columns: EventColumns, data: EventData | undefined): Uint8Ar
     request: columns.request_id ?? undefined,
     trace: columns.trace_id ?? undefined,
     data,
+    state: digestStates(state, columns.salt_id),
     commit: {
-      id: encodeBase64url(computeCommitment('id', columns.salt_id, fields.id)),
-      net: encodeBase64url(computeCommitment('net', columns.salt_net, fields.net)),
+      id: computeCommitment('id', columns.salt_id, fields.id),
+      net: computeCommitment('net', columns.salt_net, fields.net),
     },
   })
   if (leaf.length > LEAF_MAX_BYTES) throw new TypeError(`a leaf must not be longer than ${LEAF_MAX_BYTES} bytes`)
   return leaf
+}
+
+function digestStates(state: RowStates | undefined, salt: Uint8Array): Record<string, string> | undefined {
+  const digests: Record<string, string> = {}
+  for (const kind of STATE_KINDS) {
+    const fields = state?.[kind]
+    if (fields !== undefined) digests[kind] = computeStateDigest(kind, salt, fields)
+  }
+  return Object.keys(digests).length === 0 ? undefined : digests
 }
 
 function clean(text: string | undefined, cap: number): string | null {
@@ -139,6 +149,14 @@ function checkAgainstCatalogue(event: NewEvent): EventType {
   const reasonMissing = event.reason === undefined && type.reasons.length > 0 && type.reasonOptional !== true
   const reasonUnknown = event.reason !== undefined && !type.reasons.includes(event.reason)
   if (reasonMissing || reasonUnknown) throw new TypeError(`${event.type} has no reason ${event.reason ?? '(none)'}`)
+  for (const kind of STATE_KINDS) {
+    const needed = type.state?.[kind]
+    const given = event.state?.[kind] !== undefined
+    // Whoever writes such a row and does not hand it over would leave one behind that nobody can tell from a forged one.
+    if (given ? needed === undefined : needed === 'always') {
+      throw new TypeError(`${event.type} ${given ? 'has no' : 'must have its'} row of kind ${kind}`)
+    }
+  }
   return type
 }
 

@@ -1,6 +1,8 @@
 import type { ApplicationEventName, EventTypeName, Outcome } from './catalogue.ts'
+import type { RowStates } from './state.ts'
 
-export type ActorKind = 'user' | 'admin' | 'system' | 'application' | 'anonymous'
+export const ACTOR_KINDS = ['user', 'admin', 'system', 'application', 'anonymous'] as const
+export type ActorKind = (typeof ACTOR_KINDS)[number]
 
 /** Who caused an event. `id` is a user id, or the name of a program for `system`. */
 export interface Actor {
@@ -54,6 +56,8 @@ export interface NewEvent {
   readonly requestId?: string
   readonly traceId?: string
   readonly data?: EventData
+  /** The rows that the transaction writes and that the catalogue asks of this type; only their digests are kept. */
+  readonly state?: RowStates
 }
 
 /** An event as it is read back. Members that were never known or have been forgotten are null. */

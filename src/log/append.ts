@@ -13,18 +13,23 @@ import type { EventLog } from './log.ts'
 export interface EventLogOptions {
   readonly clock: Clock
   readonly secret: MasterSecret
-  /** Called after the commit of events that wait in the queue. */
-  readonly onQueued: () => void
+  /** Called after the commit. */
+  readonly onAppended: (events: readonly AppendedEvent[]) => void
 }
 
-export function createEventLog({ clock, secret, onQueued }: EventLogOptions): EventLog {
+export interface AppendedEvent {
+  readonly id: string
+  readonly leafHash: Uint8Array
+}
+
+export function createEventLog({ clock, secret, onAppended }: EventLogOptions): EventLog {
   const macKey = secret.deriveCurrentKey('writer-mac')
 
   return {
     async append(tx, events) {
       if (events.length === 0) return []
       const at = clock.now()
-      const encoded = events.map((event) => encodeEvent(event, generateId('event', at), at))
+      const encoded = events.map((event) => hashed(encodeEvent(event, generateId('event', at), at)))
       for (const chunk of chunks(encoded)) {
         if (tx.traits.queued) await insertQueued(tx, chunk, macKey)
         else {
@@ -32,13 +37,21 @@ export function createEventLog({ clock, secret, onQueued }: EventLogOptions): Ev
           await insertEntries(tx, chunk, macKey)
         }
       }
-      if (tx.traits.queued) tx.afterCommit(onQueued)
+      tx.afterCommit(() => onAppended(encoded.map(({ columns, leafHash }) => ({ id: columns.id, leafHash }))))
       return encoded.map(({ columns }) => columns.id)
     },
   }
 }
 
 type EventRow = Insertable<EventTable>
+
+interface HashedEvent extends EncodedEvent {
+  readonly leafHash: Uint8Array
+}
+
+function hashed(encoded: EncodedEvent): HashedEvent {
+  return { ...encoded, leafHash: computeLeafHash(encoded.leaf) }
+}
 
 function eventRows(encoded: readonly EncodedEvent[]): EventRow[] {
   return encoded.map(({ columns }) => ({
@@ -48,12 +61,12 @@ function eventRows(encoded: readonly EncodedEvent[]): EventRow[] {
   }))
 }
 
-async function insertQueued(tx: Transaction, encoded: readonly EncodedEvent[], macKey: Uint8Array): Promise<void> {
+async function insertQueued(tx: Transaction, encoded: readonly HashedEvent[], macKey: Uint8Array): Promise<void> {
   const events = eventRows(encoded)
-  const queue = encoded.map(({ columns, leaf }) => ({
+  const queue = encoded.map(({ columns, leaf, leafHash }) => ({
     event_id: columns.id,
     leaf,
-    mac: computeWriterMac(macKey, columns.id, computeLeafHash(leaf)),
+    mac: computeWriterMac(macKey, columns.id, leafHash),
     rejected_at: null,
   }))
   if (tx.traits.insertsInWith) {
@@ -69,30 +82,27 @@ async function insertQueued(tx: Transaction, encoded: readonly EncodedEvent[], m
 }
 
 /** With one writer there is no order but that of the commits, so an entry has its place at once. */
-async function insertEntries(tx: Transaction, encoded: readonly EncodedEvent[], macKey: Uint8Array): Promise<void> {
+async function insertEntries(tx: Transaction, encoded: readonly HashedEvent[], macKey: Uint8Array): Promise<void> {
   const { size } = await tx.db
     .updateTable('gatebook_log_state')
     .set((eb) => ({ size: eb('size', '+', encoded.length) }))
     .where('id', '=', 1)
     .returning('size')
     .executeTakeFirstOrThrow()
-  const rows = encoded.map(({ columns, leaf }, place) => {
-    const leafHash = computeLeafHash(leaf)
-    return {
-      log_index: size - encoded.length + place,
-      event_id: columns.id,
-      leaf,
-      leaf_hash: leafHash,
-      mac: computeWriterMac(macKey, columns.id, leafHash),
-    }
-  })
+  const rows = encoded.map(({ columns, leaf, leafHash }, place) => ({
+    log_index: size - encoded.length + place,
+    event_id: columns.id,
+    leaf,
+    leaf_hash: leafHash,
+    mac: computeWriterMac(macKey, columns.id, leafHash),
+  }))
   await tx.db.insertInto('gatebook_entry').values(rows).execute()
 }
 
 const INT64_MAX = 9_223_372_036_854_775_807n
 
 /** The id as a 64-bit integer where it is one; as text beyond what a JavaScript number holds. */
-function parseSubjectNumber(subjectId: string): number | string | null {
+export function parseSubjectNumber(subjectId: string): number | string | null {
   if (!/^(0|[1-9][0-9]{0,18})$/.test(subjectId) || BigInt(subjectId) > INT64_MAX) return null
   const number = Number(subjectId)
   return Number.isSafeInteger(number) ? number : subjectId

@@ -60,7 +60,7 @@ export function toLogEvent(row: EventRow): LogEvent {
 }
 
 /** One row that somebody has spoilt must not hide the others from who looks for it. */
-function parseData(text: string | null): EventData {
+export function parseData(text: string | null): EventData {
   if (text === null) return {}
   try {
     return JSON.parse(text) as EventData

@@ -28,6 +28,9 @@ export interface EventReader {
   withoutPlace(): Promise<readonly string[]>
 }
 
+/** So many are told apart from what comes after a tail has begun; more than that wait only while nothing is sequenced. */
+const WAITING_MAX = 10_000
+
 export function createEventReader(store: Store, identifiers: IdentifierKeys): EventReader {
   return {
     async find(eventId) {
@@ -87,7 +90,13 @@ export function createEventReader(store: Store, identifiers: IdentifierKeys): Ev
 
     async withoutPlace() {
       const rows = await store.read((db) =>
-        db.selectFrom('gatebook_queue').select('event_id').where('rejected_at', 'is', null).execute(),
+        db
+          .selectFrom('gatebook_queue')
+          .select('event_id')
+          .where('rejected_at', 'is', null)
+          .orderBy('number', 'desc')
+          .limit(sql.lit(WAITING_MAX))
+          .execute(),
       )
       return rows.map(({ event_id: id }) => id)
     },

@@ -1,14 +1,16 @@
-import { timingSafeEqual } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Diagnostics } from '../options.ts'
 import type { MasterSecret } from '../secret/master-secret.ts'
-import { chunks } from '../store/chunks.ts'
+import { chunks, listChunks } from '../store/chunks.ts'
 import type { Store } from '../store/store.ts'
 import type { Transaction } from '../store/transaction.ts'
 import type { Clock } from '../util/clock.ts'
-import { computeLeafHash, computeWriterMac } from './leaf.ts'
+import { createMacCheck, type EntryRow } from './entry-walk.ts'
+import { computeLeafHash } from './leaf.ts'
+import { diverged } from './stopped.ts'
 
-const BATCH = 500
+/** Four whole chunks. */
+const BATCH = 1024
 /** How long, and for how many rows, this process waits for another one that can check a MAC which it cannot check itself. */
 const FOREIGN_PATIENCE = 600_000
 const FOREIGN_ROWS = 1000
@@ -24,8 +26,13 @@ const FOREIGN_ROWS = 1000
  * What survives a kill: before the commit of a batch, its rows are in the queue; after it, in the log. Never in both.
  */
 export interface Sequencer {
-  /** Moves one batch. `more`: the batch was full. `busy`: another process is at it, and what was committed since may be left. */
-  sequence(): Promise<'done' | 'more' | 'busy'>
+  /**
+   * Moves one batch. `more`: the batch was full. `busy`: another process is at it, and what was committed since may be left.
+   * `onMoved` is told of the entries when they are committed. Throws ERR_LOG_DIVERGED when the size is not that of the entries.
+   */
+  sequence(onMoved?: (entries: readonly EntryRow[]) => void): Promise<'done' | 'more' | 'busy'>
+  /** Lets in again what was rejected and carries a MAC that is right for this process, which may have versions that others had not. */
+  reconsider(): Promise<void>
 }
 
 export interface SequencerOptions {
@@ -36,16 +43,9 @@ export interface SequencerOptions {
 }
 
 export function createSequencer({ store, secret, clock, diagnostics }: SequencerOptions): Sequencer {
-  const macKeys = secret.versions.map((version) => secret.deriveKey('writer-mac', version)!)
+  const isGenuine = createMacCheck(secret)
   /** Rows that are left to another process, by their number, with the instant at which they were first seen. */
   const foreign = new Map<number, number>()
-
-  function isGenuine(row: { readonly event_id: string; readonly mac: Uint8Array }, leafHash: Uint8Array): boolean {
-    return macKeys.some((key) => {
-      const mac = computeWriterMac(key, row.event_id, leafHash)
-      return row.mac.length === mac.length && timingSafeEqual(mac, row.mac)
-    })
-  }
 
   /** While the master secret is being changed, some processes write with a version that others do not have yet. */
   async function hasOtherVersions({ db }: Transaction): Promise<boolean> {
@@ -53,7 +53,10 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
     return rows.some(({ name }) => !secret.versions.includes(Number(name.slice('secret:'.length))))
   }
 
-  async function sequenceBatch(tx: Transaction): Promise<'done' | 'more' | 'busy'> {
+  async function sequenceBatch(
+    tx: Transaction,
+    onMoved?: (entries: readonly EntryRow[]) => void,
+  ): Promise<'done' | 'more' | 'busy'> {
     const state = await tx.db
       .selectFrom('gatebook_log_state')
       .select('size')
@@ -71,7 +74,7 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
       .execute()
     if (rows.length === 0) return 'done'
 
-    const entries = []
+    const entries: EntryRow[] = []
     const moved: number[] = []
     const unknown: number[] = []
     let index = Number(state.size)
@@ -83,7 +86,7 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
         continue
       }
       const leafHash = computeLeafHash(row.leaf)
-      if (!isGenuine(row, leafHash)) {
+      if (!isGenuine(row.event_id, leafHash, row.mac)) {
         unknown.push(Number(row.number))
         continue
       }
@@ -95,12 +98,14 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
     const leave = unknown.filter((number) => waits && !foreign.has(number)).slice(0, FOREIGN_ROWS - left.length)
     const rejected = unknown.filter((number) => !leave.includes(number))
     if (moved.length > 0) {
+      await requireSize(tx, Number(state.size))
       for (const chunk of chunks(entries)) await tx.db.insertInto('gatebook_entry').values(chunk).execute()
       await tx.db.updateTable('gatebook_log_state').set({ size: index }).where('id', '=', 1).execute()
-      for (const chunk of chunks(moved)) await tx.db.deleteFrom('gatebook_queue').where('number', 'in', chunk).execute()
+      for (const chunk of listChunks(moved))
+        await tx.db.deleteFrom('gatebook_queue').where('number', 'in', chunk).execute()
     }
     if (rejected.length > 0) {
-      for (const chunk of chunks(rejected)) {
+      for (const chunk of listChunks(rejected)) {
         await tx.db.updateTable('gatebook_queue').set({ rejected_at: now }).where('number', 'in', chunk).execute()
       }
       tx.afterCommit(() =>
@@ -110,7 +115,10 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
         ),
       )
     }
-    tx.afterCommit(() => noteForeign(leave, now))
+    tx.afterCommit(() => {
+      noteForeign(leave, now)
+      onMoved?.(entries)
+    })
     return rows.length === BATCH ? 'more' : 'done'
   }
 
@@ -126,7 +134,31 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
   }
 
   return {
-    async sequence() {
+    async reconsider() {
+      for (let after = 0; ; ) {
+        const rows = await store.read((db) =>
+          db
+            .selectFrom('gatebook_queue')
+            .selectAll()
+            .where('rejected_at', 'is not', null)
+            .where('number', '>', after)
+            .orderBy('number')
+            .limit(sql.lit(BATCH))
+            .execute(),
+        )
+        const genuine = rows.filter((row) => isGenuine(row.event_id, computeLeafHash(row.leaf), row.mac))
+        if (genuine.length > 0) {
+          await store.transaction(async ({ db }) => {
+            for (const chunk of listChunks(genuine.map(({ number }) => Number(number)))) {
+              await db.updateTable('gatebook_queue').set({ rejected_at: null }).where('number', 'in', chunk).execute()
+            }
+          })
+        }
+        if (rows.length < BATCH) return
+        after = Number(rows.at(-1)!.number)
+      }
+    },
+    async sequence(onMoved) {
       // Mostly there is nothing to do, and finding that out must cost next to nothing.
       const waiting = await store.read((db) =>
         db
@@ -136,14 +168,29 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
           .limit(sql.lit(1))
           .executeTakeFirst(),
       )
-      return waiting === undefined ? 'done' : store.transaction(sequenceBatch)
+      return waiting === undefined ? 'done' : store.transaction((tx) => sequenceBatch(tx, onMoved))
     },
   }
 }
 
+/**
+ * A size that somebody has changed would leave a gap, or stop everything at an entry that is there already. A statement of its own,
+ * since one that also takes the lock may see entries as they were before it had to wait.
+ */
+async function requireSize({ db }: Transaction, size: number): Promise<void> {
+  const last = await db
+    .selectFrom('gatebook_entry')
+    .select('log_index')
+    .orderBy('log_index', 'desc')
+    .limit(sql.lit(1))
+    .executeTakeFirst()
+  const entries = last === undefined ? 0 : Number(last.log_index) + 1
+  if (entries !== size) throw diverged('gap', `The size is ${size}, and the last entry is ${entries - 1}.`)
+}
+
 async function findSequenced(tx: Transaction, rows: readonly { readonly event_id: string }[]): Promise<Set<string>> {
   const found = new Set<string>()
-  for (const chunk of chunks(rows.map(({ event_id }) => event_id))) {
+  for (const chunk of listChunks(rows.map(({ event_id }) => event_id))) {
     const known = await tx.db.selectFrom('gatebook_entry').select('event_id').where('event_id', 'in', chunk).execute()
     for (const { event_id } of known) found.add(event_id)
   }

@@ -3,9 +3,12 @@ import { describe, expect, test } from 'vitest'
 import { encodeCanonical } from '../../src/event/canonical.ts'
 import { EVENT_TYPES, findEventType } from '../../src/event/catalogue.ts'
 import { computeCommitment, generateSalt } from '../../src/event/commitment.ts'
+import { findDifference } from '../../src/event/compare-columns.ts'
 import { committedFields, encodeEvent } from '../../src/event/encode.ts'
 import type { NewEvent } from '../../src/event/event.ts'
+import { parseLeaf } from '../../src/event/parse-leaf.ts'
 import { CAPS, cleanText, maskEmail } from '../../src/event/redact.ts'
+import { computeStateDigest, type RowStates, type StateKind } from '../../src/event/state.ts'
 import { generateId } from '../../src/util/id.ts'
 import { parseCanonical } from './verify-entry.ts'
 
@@ -17,6 +20,7 @@ const LOGIN: NewEvent = {
   outcome: 'success',
   actor: { kind: 'user', id: 'usr_1' },
   subject: 'usr_1',
+  state: { session: { session: 'ses_1' }, rotation: { counter: 0 } },
 }
 const APP: NewEvent = { type: 'app.x', outcome: 'success', actor: { kind: 'application' } }
 
@@ -54,10 +58,11 @@ describe('an event as a leaf', () => {
         })
         const content = parseCanonical(leaf)
         expect(content).not.toBeNull()
+        expect(findDifference(parseLeaf(leaf), columns)).toBeNull()
         const commit = content!.commit as Record<string, string>
         const fields = committedFields(columns)
         for (const [kind, salt] of [['id', columns.salt_id] as const, ['net', columns.salt_net] as const]) {
-          expect(Buffer.from(computeCommitment(kind, salt, fields[kind])).toString('base64url')).toBe(commit[kind])
+          expect(computeCommitment(kind, salt, fields[kind])).toBe(commit[kind])
         }
         const text = Buffer.from(leaf).toString()
         expect(text).not.toMatch(/SUBJECT|IDENTIFIER|MASK|ACTOR|AGENT|HMAC|198\.51|dev_/)
@@ -101,10 +106,34 @@ describe('an event as a leaf', () => {
       { data: { rehashed: 1 } },
     ]
     for (const change of wrong) expect(() => encode({ ...LOGIN, ...change } as NewEvent)).toThrow(TypeError)
-    const withoutReason = { ...LOGIN, type: 'login.failed', outcome: 'failure' } as const
+    const { state: _state, ...withoutRows } = LOGIN
+    const withoutReason = { ...withoutRows, type: 'login.failed', outcome: 'failure' } as const
     expect(() => encode(withoutReason)).toThrow(TypeError)
     expect(() => encode({ ...withoutReason, reason: 'because' })).toThrow(TypeError)
     encode({ ...withoutReason, reason: 'wrong-password' })
+  })
+
+  test('holds a salted digest of each row that came with it, and nothing of the row', () => {
+    const credential = { user: 'USER', password_hash: 'HASH' }
+    const { columns, leaf } = encode({ ...LOGIN, state: { ...LOGIN.state!, credential } })
+    const { state } = parseLeaf(leaf)
+    expect(Object.keys(state).sort()).toEqual(['credential', 'rotation', 'session'])
+    for (const [kind, fields] of Object.entries({ ...LOGIN.state, credential })) {
+      const digest = computeStateDigest(kind as StateKind, columns.salt_id, fields)
+      expect(state[kind as StateKind]).toBe(digest)
+    }
+    expect(Buffer.from(leaf).toString()).not.toMatch(/USER|HASH|ses_1/)
+    expect(Object.keys(columns)).not.toContain('state')
+  })
+
+  test('is refused without the rows that the catalogue asks for, or with others', () => {
+    const { session, rotation } = LOGIN.state!
+    const key = { key: 'key_1' }
+    for (const state of [undefined, {}, { session: session! }, { ...LOGIN.state, key }] as RowStates[]) {
+      expect(() => encode({ ...LOGIN, state })).toThrow(TypeError)
+    }
+    expect(() => encode({ ...APP, state: { rotation: rotation! } })).toThrow(TypeError)
+    expect(() => encode({ ...LOGIN, state: { ...LOGIN.state, credential: { user: '\ud800' } } })).toThrow(TypeError)
   })
 
   test('is refused when its data do not fit', () => {

@@ -3,7 +3,7 @@ import { createHash, createHmac } from 'node:crypto'
 /**
  * `spec/entry.md` read once more, without a line of `src/`: what an auditor would write. The tests compare the two.
  */
-export type Fault = 'form' | 'length' | 'member' | 'hash' | 'commitment' | 'mac'
+export type Fault = 'form' | 'length' | 'member' | 'hash' | 'commitment' | 'state' | 'mac'
 
 export interface Opening {
   readonly salt: Uint8Array
@@ -15,14 +15,20 @@ export interface StoredEntry {
   readonly leaf: Uint8Array
   readonly leafHash: Uint8Array
   readonly mac: Uint8Array
-  readonly opening: { readonly id: Opening; readonly net: Opening }
+  readonly opening: {
+    readonly id: Opening
+    readonly net: Opening
+    /** Fields of rows by kind, as far as somebody still has them. */
+    readonly state?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  }
 }
 
 const MEMBERS: Readonly<Record<string, 'string' | 'integer' | 'object'>> = {
   ...{ v: 'integer', id: 'string', type: 'string', outcome: 'string', reason: 'string', at: 'integer' },
   ...{ actor: 'string', session: 'string', token: 'string', method: 'string', request: 'string', trace: 'string' },
-  ...{ data: 'object', commit: 'object' },
+  ...{ data: 'object', state: 'object', commit: 'object' },
 }
+const KINDS = ['session', 'rotation', 'credential', 'client', 'key']
 const REQUIRED = ['v', 'id', 'type', 'outcome', 'at', 'actor', 'commit']
 
 /** The first thing that is wrong with an entry, or null. */
@@ -35,15 +41,20 @@ export function findFault(entry: StoredEntry, writerKey: Uint8Array): Fault | nu
   if (!createHash('sha256').update(Uint8Array.of(0)).update(leaf).digest().equals(leafHash)) return 'hash'
   for (const kind of ['id', 'net'] as const) {
     const { salt, fields } = opening[kind]
-    const commitment = createHash('sha256')
-      .update(`gatebook-commit/v1\n${kind}\n`)
-      .update(salt)
-      .update(canonical(fields) ?? '')
-      .digest('base64url')
+    const commitment = digestOf('gatebook-commit/v1', kind, salt, fields)
     if (salt.length !== 32 || (content.commit as Record<string, unknown>)[kind] !== commitment) return 'commitment'
+  }
+  for (const [kind, fields] of Object.entries(opening.state ?? {})) {
+    const digest = digestOf('gatebook-state/v1', kind, opening.id.salt, fields)
+    if ((content.state as Record<string, unknown> | undefined)?.[kind] !== digest) return 'state'
   }
   const mac = createHmac('sha256', writerKey).update(`gatebook-writer/v1\n${entry.eventId}\n`).update(leafHash).digest()
   return mac.equals(entry.mac) && content.id === entry.eventId ? null : 'mac'
+}
+
+function digestOf(domain: string, name: string, salt: Uint8Array, fields: Opening['fields']): string {
+  const form = canonical(fields) ?? ''
+  return createHash('sha256').update(`${domain}\n${name}\n`).update(salt).update(form).digest('base64url')
 }
 
 /** The content of a leaf, or null where the bytes are not exactly what the form gives for it. */
@@ -78,12 +89,31 @@ function canonical(value: unknown): string | null {
 function hasMembers(content: Record<string, unknown>): boolean {
   const kindOf = (value: unknown) => (typeof value === 'number' ? 'integer' : typeof value)
   const known = Object.entries(content).every(([name, value]) => MEMBERS[name] === kindOf(value))
-  const commit = content.commit as Record<string, unknown> | undefined
   return (
     known &&
     REQUIRED.every((name) => name in content) &&
     content.v === 1 &&
-    Object.keys(commit ?? {}).join() === 'id,net' &&
-    Object.values(commit ?? {}).every((value) => typeof value === 'string')
+    namesOf(content.commit).join() === 'id,net' &&
+    [content.commit, content.state].every((value) => value === undefined || holdsDigests(value)) &&
+    namesOf(content.state).every((kind) => KINDS.includes(kind)) &&
+    (content.data === undefined || isFlat(content.data))
   )
+}
+
+function namesOf(value: unknown): string[] {
+  return Object.keys((value as object | undefined) ?? {})
+}
+
+function holdsDigests(value: unknown): boolean {
+  const digests = Object.values(value as object)
+  const isDigest = (text: unknown) =>
+    typeof text === 'string' && text.length === 43 && Buffer.from(text, 'base64url').toString('base64url') === text
+  return !Array.isArray(value) && digests.length > 0 && digests.every(isDigest)
+}
+
+function isFlat(data: unknown): boolean {
+  const values = Object.values(data as object)
+  const isText = (value: unknown) => typeof value === 'string'
+  const isItem = (value: unknown) => (Array.isArray(value) ? value.every(isText) : typeof value !== 'object')
+  return !Array.isArray(data) && values.length > 0 && values.every(isItem)
 }

@@ -3,6 +3,7 @@ import { createGatebook } from '../../src/gatebook.ts'
 import { parseDatabaseUrl } from '../../src/server/database-url.ts'
 import type { OpenDatabase } from '../../src/store/dialect.ts'
 import { findEngine } from '../support/engines.ts'
+import { signingOf } from '../support/log-signing.ts'
 import { checkBook } from './check-book.ts'
 import { createLedger, type Ledger } from './load.ts'
 
@@ -78,6 +79,7 @@ async function meddleAndCheck(meddle: Meddle): Promise<string[]> {
     issuer: 'http://localhost',
     secret: 'Zk3Jq0vY8zW2nT6rB5xM1cF9hL4pS7dGa',
     database: dialect,
+    ...signingOf(url),
     argon2MemoryKib: 7168,
     argon2Iterations: 1,
   })

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { signingEnvironment } from '../support/log-signing.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const BUILT = join(ROOT, 'dist/cli/main.js')
@@ -28,7 +29,12 @@ export async function startServerProcess(settings: Readonly<Record<string, strin
   const child = spawn(process.execPath, [...PROGRAM, 'serve', '--json'], {
     // A folder in which no settings and no database lie about.
     cwd: PROGRAM.length === 1 ? tmpdir() : ROOT,
-    env: { PATH: process.env.PATH ?? '', ...settings, GATEBOOK_PORT: '0' },
+    env: {
+      PATH: process.env.PATH ?? '',
+      ...signingEnvironment(settings.GATEBOOK_DATABASE ?? ''),
+      ...settings,
+      GATEBOOK_PORT: '0',
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = once(child, 'exit')

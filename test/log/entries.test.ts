@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { findDifference } from '../../src/event/compare-columns.ts'
 import { committedFields, type EventColumns } from '../../src/event/encode.ts'
+import { parseLeaf } from '../../src/event/parse-leaf.ts'
 import { parseMasterSecret } from '../../src/secret/master-secret.ts'
 import { FLOW_OPTIONS, FLOWS } from '../contract/flows.ts'
 import { findFault, parseCanonical } from '../event/verify-entry.ts'
@@ -29,8 +31,9 @@ describe.each(availableEngines)('the entries on $name', (engine) => {
         id: { salt: columns.salt_id, fields: withoutUndefined(fields.id) },
         net: { salt: columns.salt_net, fields: withoutUndefined(fields.net) },
       }
+      expect(findDifference(parseLeaf(leaf), columns)).toBeNull()
       expect(findFault({ eventId, leaf, leafHash, mac: mac!, opening }, writerKey)).toBeNull()
-      expect(withoutCommitments(parseCanonical(leaf)!)).toEqual(
+      expect(withoutDigests(parseCanonical(leaf)!)).toEqual(
         withoutUndefined({
           v: 1,
           id: columns.id,
@@ -63,6 +66,6 @@ function withoutUndefined(fields: Readonly<Record<string, unknown>>): Record<str
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 
-function withoutCommitments({ commit: _commit, ...rest }: Record<string, unknown>): Record<string, unknown> {
+function withoutDigests({ commit: _commit, state: _state, ...rest }: Record<string, unknown>): Record<string, unknown> {
   return rest
 }

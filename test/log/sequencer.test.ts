@@ -8,6 +8,8 @@ import { createSqlStore } from '../../src/store/sql/sql-store.ts'
 import { expectAgreement } from '../contract/agreement.ts'
 import { availableEngines } from '../support/engines.ts'
 import { codeOf, dialectOf, openOwnGate, SECRET, type TestGate, until } from '../support/gate.ts'
+import { fillLog } from './fill-log.ts'
+import { untilSigned } from './signed-log.ts'
 
 const QUEUED = availableEngines.filter(({ name }) => name !== 'sqlite')
 
@@ -15,7 +17,7 @@ const QUEUED = availableEngines.filter(({ name }) => name !== 'sqlite')
 async function writeSlowly(on: TestGate, writers: number, each: number): Promise<string[]> {
   const store = createSqlStore(await dialectOf(on.database.url).connect())
   onTestFinished(() => store.close())
-  const log = createEventLog({ clock: on.clock, secret: parseMasterSecret(SECRET, 'secret'), onQueued: () => {} })
+  const log = createEventLog({ clock: on.clock, secret: parseMasterSecret(SECRET, 'secret'), onAppended: () => {} })
   const written: string[] = []
   const write = async (writer: number): Promise<void> => {
     for (let count = 0; count < each; count++) {
@@ -97,6 +99,24 @@ describe.each(availableEngines)('the order of the log on $name', (engine) => {
 })
 
 describe.each(QUEUED)('the queue on $name', (engine) => {
+  test('that others have filled is worked off without a pause, whatever it holds', async () => {
+    const on = await openOwnGate(engine, { sequencerMilliseconds: 1000 })
+    await untilSigned(on)
+    await fillLog(on, 4500)
+    const id = await on.gate.log.append({ type: 'app.x' })
+    const started = performance.now()
+    const size = await untilSigned(on)
+    // Looked for as rarely as where nothing happens, the second of five batches would come after ten seconds.
+    expect(performance.now() - started).toBeLessThan(9000)
+    expect(size).toBeGreaterThan(4500)
+    const last = await on.direct.kysely
+      .selectFrom('gatebook_entry')
+      .select('event_id')
+      .where('log_index', '=', size - 1)
+      .executeTakeFirstOrThrow()
+    expect(last.event_id).toBe(id)
+  })
+
   test('does not let a row in whose MAC is wrong, keeps it, and says so', async () => {
     const on = await openOwnGate(engine)
     const leaf = Buffer.from('{"forged":true}')
@@ -135,6 +155,29 @@ describe.each(QUEUED)('the queue on $name', (engine) => {
     await expectAgreement(on)
     expect(on.diagnostics.filter(({ level }) => level === 'error')).toEqual([])
   })
+
+  test('takes in again what was rejected by a process that did not know the secret, when one starts that does', async () => {
+    const on = await openOwnGate(engine)
+    const secret = `1:${SECRET},2:${SECRET.split('').reverse().join('')}`
+    const newer = await on.another({ secret, logSigning: 'off' })
+    await on.gate.close()
+    const rejected = await newer.log.append({ type: 'app.newer' })
+    const { kysely } = on.direct
+    const forged = { event_id: 'evt_forged', leaf: Buffer.from('{}'), mac: Buffer.alloc(32), rejected_at: 1 }
+    await kysely.insertInto('gatebook_queue').values(forged).execute()
+    await kysely.updateTable('gatebook_queue').set({ rejected_at: 1 }).execute()
+    await on.another({ secret })
+    await until('it has its place', async () =>
+      kysely.selectFrom('gatebook_entry').select('log_index').where('event_id', '=', rejected).executeTakeFirst(),
+    )
+    const left = await kysely
+      .selectFrom('gatebook_queue')
+      .select('event_id')
+      .where('rejected_at', 'is not', null)
+      .execute()
+    expect(left).toEqual([{ event_id: 'evt_forged' }])
+  })
+
   test('does not wait for ever for such a process', async () => {
     const on = await openOwnGate(engine)
     await on.direct.kysely.insertInto('gatebook_meta').values({ name: 'secret:9', value: 'x' }).execute()
