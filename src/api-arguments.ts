@@ -21,6 +21,14 @@ const flag = kind('true or false', (value) => typeof value === 'boolean')
 const object = kind('an object', isObject)
 const plainObject = kind('a plain object', isPlainObject)
 const list = kind('an array', Array.isArray)
+const texts = kind(
+  'an array of strings',
+  (value) => Array.isArray(value) && Array.from(value).every((item) => typeof item === 'string'),
+)
+const textOrTexts = kind(
+  'a string or an array of strings',
+  (value) => typeof value === 'string' || texts(value, '') === null,
+)
 /** What the flow refuses with a code of its own. */
 const anything: Check = () => null
 const callback = kind('a function', (value) => typeof value === 'function')
@@ -41,11 +49,12 @@ function optional(check: Check): Check {
 
 /** An object with at least these members; what else it has is not looked at. */
 function shape(members: Readonly<Record<string, Check>>): Check {
+  const checks = Object.entries(members)
   return (value, at) => {
     if (!isObject(value)) return object(value, at)
-    for (const [name, check] of Object.entries(members)) {
-      const wrong = check(value[name], `${at}.${name}`)
-      if (wrong !== null) return wrong
+    for (const [name, check] of checks) {
+      // The text of a place is put together where somebody will read it.
+      if (check(value[name], name) !== null) return check(value[name], `${at}.${name}`)
     }
     return null
   }
@@ -53,10 +62,11 @@ function shape(members: Readonly<Record<string, Check>>): Check {
 
 /** And no others, nor inherited ones: a requirement that is spelled or hidden in another way would be none. */
 function exactly(members: Readonly<Record<string, Check>>): Check {
+  const known = shape(members)
   return (value, at) => {
     if (!isPlainObject(value)) return plainObject(value, at)
     const unknown = Reflect.ownKeys(value).find((name) => !Object.hasOwn(members, name))
-    return unknown === undefined ? shape(members)(value, at) : `${at}.${String(unknown)} is not known.`
+    return unknown === undefined ? known(value, at) : `${at}.${String(unknown)} is not known.`
   }
 }
 
@@ -76,19 +86,28 @@ const page = optional(shape({ limit: optional(number), cursor: optional(text) })
 const grant = optional(shape({ roles: optional(list), method: optional(text) }))
 const credentials = { identifier: text, password: text }
 const connection = optional(shape({ remoteAddress: optional(text) }))
+const EVENT_VALUES = {
+  type: optional(textOrTexts),
+  outcome: optional(textOrTexts),
+  reason: optional(textOrTexts),
+  user: optional(textOrTexts),
+  identifier: optional(textOrTexts),
+  ip: optional(textOrTexts),
+  session: optional(textOrTexts),
+  event: optional(textOrTexts),
+  request: optional(textOrTexts),
+  device: optional(textOrTexts),
+}
+/** What is left out by a misspelt member would be shown. */
 const filter = shape({
-  type: optional(text),
-  outcome: optional(text),
-  reason: optional(text),
-  user: optional(text),
-  identifier: optional(text),
-  ip: optional(text),
-  session: optional(text),
-  request: optional(text),
-  device: optional(text),
+  ...EVENT_VALUES,
+  not: optional(exactly(EVENT_VALUES)),
   from: optional(number),
   to: optional(number),
 })
+
+/** A member that is spelled in another way would leave another target. */
+const erasureTarget = exactly({ userId: optional(userId), identifier: optional(text) })
 
 export interface MethodRow {
   readonly takes: readonly (readonly [name: string, check: Check])[]
@@ -107,6 +126,7 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
       ['request', shape({ headers, url: text, method: text })],
       ['connection', connection],
     ],
+    untracked: true,
     always: true,
   },
   exchange: {
@@ -114,6 +134,7 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
       ['request', shape({ headers, url: anything, method: text })],
       ['connection', connection],
     ],
+    untracked: true,
     always: true,
   },
   handles: { takes: [['path', text]], atOnce: true, always: true },
@@ -300,6 +321,12 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
   },
   'sessions.find': { takes: [['sessionId', text]] },
   'sessions.list': { takes: [['userId', userId]] },
+  'sessions.search': {
+    takes: [
+      ['filter', shape({ userId: optional(userId), state: optional(oneOf('live', 'ended', 'all')) })],
+      ['options', page],
+    ],
+  },
   'sessions.listEnded': {
     takes: [
       ['userId', userId],
@@ -317,6 +344,12 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
     takes: [
       ['userId', userId],
       ['reason', text],
+      ['context', context],
+    ],
+  },
+  'sessions.disown': {
+    takes: [
+      ['input', shape({ userId, eventId: text })],
       ['context', context],
     ],
   },
@@ -399,12 +432,134 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
     ],
   },
   'log.flush': { takes: [] },
+  'log.overview': {
+    takes: [['options', optional(shape({ from: optional(number), to: optional(number), buckets: optional(number) }))]],
+  },
+  'log.address': {
+    takes: [
+      ['address', text],
+      ['window', shape({ from: optional(number), to: optional(number) })],
+      ['context', shape(CONTEXT_MEMBERS)],
+    ],
+  },
+  'log.status': { takes: [], atOnce: true },
+  'log.integrity': { takes: [] },
+  'log.adopt': { takes: [['context', context]] },
+  'log.recover': {
+    takes: [
+      ['options', optional(shape({ checkpoints: optional(texts), quarantine: optional(text) }))],
+      ['context', context],
+    ],
+  },
   'log.tail': {
     takes: [
       ['options', optional(shape({ last: optional(number), filter: optional(filter), signal: optional(signal) }))],
     ],
     atOnce: true,
   },
+  'log.watch': {
+    takes: [
+      [
+        'options',
+        optional(
+          shape({
+            filter: optional(filter),
+            after: optional(text),
+            idleMilliseconds: optional(duration),
+            signal: optional(signal),
+          }),
+        ),
+      ],
+    ],
+    atOnce: true,
+  },
+  'log.release': { takes: [], atOnce: true, always: true },
+  'log.expire': {
+    takes: [
+      ['options', optional(shape({ dryRun: optional(flag) }))],
+      ['context', context],
+    ],
+  },
+  'log.prune': {
+    takes: [
+      ['options', optional(shape({ before: optional(number), dryRun: optional(flag) }))],
+      ['context', context],
+    ],
+  },
+  'log.previewErasure': { takes: [['target', erasureTarget]] },
+  'log.erase': {
+    takes: [
+      ['target', erasureTarget],
+      ['options', optional(shape({ reference: optional(text) }))],
+      ['context', context],
+    ],
+  },
+  'log.holds.add': {
+    takes: [
+      [
+        'input',
+        shape({
+          userId: optional(userId),
+          identifier: optional(text),
+          from: optional(number),
+          to: optional(number),
+          reason: text,
+          reference: optional(text),
+        }),
+      ],
+      ['context', context],
+    ],
+  },
+  'log.holds.list': { takes: [] },
+  'log.holds.release': {
+    takes: [
+      ['holdId', text],
+      ['context', context],
+    ],
+  },
+  'log.prove': {
+    takes: [
+      ['eventId', text],
+      ['context', context],
+    ],
+  },
+  'log.checkpoint': { takes: [] },
+  'log.file': { takes: [['path', text]] },
+  'log.leaves': {
+    takes: [
+      ['range', shape({ from: number, to: number })],
+      ['context', context],
+    ],
+    atOnce: true,
+  },
+  'log.checkpoints': { takes: [['after', optional(shape({ epoch: number, size: number }))]], atOnce: true },
+  'log.audit': {
+    takes: [
+      [
+        'options',
+        optional(
+          shape({
+            checkpoints: optional(texts),
+            keys: optional(texts),
+            resume: optional(text),
+            reconcile: optional(flag),
+            signal: optional(signal),
+          }),
+        ),
+      ],
+      ['context', context],
+    ],
+    atOnce: true,
+  },
+  'audits.start': {
+    takes: [
+      ['options', optional(shape({ reconcile: optional(flag) }))],
+      ['context', context],
+    ],
+  },
+  'audits.current': { takes: [], atOnce: true },
+  'audits.cancel': { takes: [] },
+  configuration: { takes: [], atOnce: true },
   ready: { takes: [], untracked: true, always: true },
   close: { takes: [], atOnce: true, always: true },
 }

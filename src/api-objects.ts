@@ -99,6 +99,8 @@ export interface Session {
   /** Epoch milliseconds, like all instants here. */
   readonly createdAt: number
   readonly lastUsedAt: number
+  /** How often its refresh token was rotated. */
+  readonly refreshCount: number
   /** When it ends if it is not refreshed before. */
   readonly expiresAt: number
   readonly endedAt: number | null
@@ -107,6 +109,31 @@ export interface Session {
   readonly userAgent: string | null
   readonly deviceId: string | null
   readonly method: string
+}
+
+/** What `sessions.disown` has done. */
+export interface DisownedSession {
+  readonly sessionId: string
+  /** False when it was over before. */
+  readonly wasLive: boolean
+}
+
+/** One row of the options, as it is in force. */
+export interface ConfiguredSetting {
+  readonly name: string
+  /** Environment name of the server's setting. */
+  readonly env: string
+  /** `set` or `not set` for a secret. */
+  readonly value: string | number | boolean | readonly string[] | null
+  readonly unit: string | null
+  /** `option`: passed by the application, or as a flag of the server. */
+  readonly source: 'default' | 'environment' | 'file' | 'option'
+}
+
+export interface SessionFilter {
+  readonly userId?: UserId | number
+  /** Default `all`; without a user, nothing else. */
+  readonly state?: 'live' | 'ended' | 'all'
 }
 
 export interface User {
@@ -300,7 +327,8 @@ export interface HttpResponse {
   /** One value for each name; cookies stand by themselves. */
   readonly headers: Record<string, string>
   readonly setCookies: readonly string[]
-  readonly body: string | null
+  /** Bytes only where the content is no text; a stream goes on until it is cancelled, by whoever carries it. */
+  readonly body: string | Uint8Array | ReadableStream<Uint8Array> | null
 }
 
 export interface Page<T> {
@@ -315,20 +343,30 @@ export interface PageOptions {
   readonly cursor?: string
 }
 
-/** All filters must hold. Each one is answered from an index. */
-export interface EventFilter {
+/** One value, or several of which one must be it: 1 to 100. */
+export type OneOf<T extends string> = T | readonly T[]
+
+/** The values of an event that a filter looks at. */
+export interface EventValues {
   /** Exact type, or a prefix that ends in a dot followed by `*`, e.g. `session.*`. */
-  readonly type?: string
-  readonly outcome?: Outcome
-  readonly reason?: string
-  readonly user?: UserId
+  readonly type?: OneOf<string>
+  readonly outcome?: OneOf<Outcome>
+  readonly reason?: OneOf<string>
+  readonly user?: OneOf<UserId>
   /** As typed; found by its keyed digest, in clear or not. */
-  readonly identifier?: string
+  readonly identifier?: OneOf<string>
   /** Address or CIDR. */
-  readonly ip?: string
-  readonly session?: string
-  readonly request?: string
-  readonly device?: string
+  readonly ip?: OneOf<string>
+  readonly session?: OneOf<string>
+  readonly event?: OneOf<string>
+  readonly request?: OneOf<string>
+  readonly device?: OneOf<string>
+}
+
+/** All filters must hold. Each one but `outcome` and `not` is answered from an index. */
+export interface EventFilter extends EventValues {
+  /** Leaves out the events that have any of these values. An event without a reason does not have this reason, so it stays. */
+  readonly not?: EventValues
   /** Epoch milliseconds, inclusive. */
   readonly from?: number
   /** Epoch milliseconds, exclusive. */
@@ -353,4 +391,4 @@ export interface AppendOptions extends RequestContext {
   readonly tx?: object
 }
 
-export type LogoutScope = 'current' | 'others' | 'all'
+export type * from './api-log.ts'

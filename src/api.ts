@@ -1,14 +1,29 @@
 /** The public types of the library, written by hand. The wiring is in `gatebook.ts`. */
 import type {
   AccessClaims,
+  AddressReport,
+  AddressWindow,
   AppendOptions,
   Attempt,
   AttemptInput,
+  AuditOptions,
+  AuditRun,
+  AuditStep,
   AuthenticatedRequest,
   AuthenticationRequirements,
   Client,
+  ConfiguredSetting,
+  DisownedSession,
+  ErasureOptions,
+  ErasurePreview,
+  ErasureReport,
+  ErasureTarget,
   EventFilter,
+  EventReceipt,
+  ExpiryReport,
   HeaderReader,
+  Hold,
+  HoldInput,
   HttpRequest,
   HttpResponse,
   ImportedUser,
@@ -18,21 +33,34 @@ import type {
   Invitation,
   InvitationInput,
   IssuedToken,
+  LogHead,
+  LogIntegrity,
+  LogOverview,
   LogoutScope,
+  LogStatus,
   NewApplicationEvent,
   NewClient,
   NewInvitation,
+  OverviewOptions,
   Page,
   PageOptions,
+  PruningOptions,
+  PruningReport,
+  PublishedCheckpoint,
+  RecoveredLog,
+  RecoverOptions,
   RequestContext,
   RevocationPage,
   RevocationStatus,
   Session,
+  SessionFilter,
   SessionGrant,
   SessionTokens,
   SigningKey,
   User,
   UserId,
+  WatchOptions,
+  WatchStep,
 } from './api-objects.ts'
 import type { SessionEndReason } from './event/catalogue.ts'
 import type { LogEvent } from './event/event.ts'
@@ -192,10 +220,20 @@ export interface Gatebook {
     list(userId: UserId | number): Promise<readonly Session[]>
     /** Those that have ended, the last one first. Throws ERR_QUERY_INVALID, ERR_CURSOR_INVALID. */
     listEnded(userId: UserId | number, options?: PageOptions): Promise<Page<Session>>
+    /** Live ones and those that have ended, the last begun first. Throws ERR_QUERY_INVALID, ERR_CURSOR_INVALID. */
+    search(filter: SessionFilter, options?: PageOptions): Promise<Page<Session>>
     /** False when it had ended already or never existed: then nothing happens and no event is left. */
     end(sessionId: string, reason: SessionEndReason, context?: RequestContext): Promise<boolean>
     /** Number of sessions that were ended. */
     endAll(userId: UserId | number, reason: SessionEndReason, context?: RequestContext): Promise<number>
+    /**
+     * "This wasn't me": ends the session of an event in the user's own history, and forgets its device. Ask for a new
+     * password next. Idempotent. Throws ERR_EVENT_NOT_FOUND, also for the event of another user; ERR_EVENT_NOT_DISOWNABLE for one without a session.
+     */
+    disown(
+      input: { readonly userId: UserId | number; readonly eventId: string },
+      context?: RequestContext,
+    ): Promise<DisownedSession>
   }
 
   readonly tokens: {
@@ -279,19 +317,120 @@ export interface Gatebook {
     read(filter: EventFilter, options: PageOptions, context: RequestContext): Promise<Page<LogEvent>>
     /** The user's own history, newest first. */
     activity(userId: UserId | number, options?: PageOptions): Promise<Page<LogEvent>>
+    /** What happened in a window, in numbers, counted at most every few seconds. Leaves no event. Throws ERR_QUERY_INVALID. */
+    overview(options?: OverviewOptions): Promise<LogOverview>
+    /** Who came from an address or a CIDR. Leaves `log.read`. Throws ERR_QUERY_INVALID. */
+    address(address: string, window: AddressWindow, context: RequestContext): Promise<AddressReport>
     /**
      * Appends at once what is only counted (`token.refused`, floods), which happens by itself every second. For tests, and
      * for whoever is about to read.
      */
     flush(): Promise<void>
+    /** What this process knows of the signing of the log. */
+    status(): LogStatus
+    /** What is signed, published and anchored, what stops it, and the last audit. Reads no entries, and leaves no event. */
+    integrity(): Promise<LogIntegrity>
+    /**
+     * Makes a guard in place of one that is lost, after reading the whole log. Leaves `log.epoch`. Throws ERR_LOG_KEY_MISSING,
+     * ERR_LOG_GUARD_PRESENT, ERR_LOG_DIVERGED, ERR_UNAVAILABLE.
+     */
+    adopt(context?: RequestContext): Promise<RecoveredLog>
+    /**
+     * Begins a new epoch after a backup was restored, or without what somebody has put behind the signed entries (`quarantine`), so
+     * that the log is signed again. Leaves `log.epoch`. Throws
+     * ERR_LOG_KEY_MISSING, ERR_LOG_INTACT, ERR_LOG_GUARD_MISSING, ERR_FILE, ERR_LOG_DIVERGED, ERR_UNAVAILABLE.
+     */
+    recover(options?: RecoverOptions, context?: RequestContext): Promise<RecoveredLog>
     /** Events as they are committed, oldest first, from now (or the last `last` ones) until the signal aborts or `close`. */
     tail(options?: {
       readonly last?: number
       readonly filter?: EventFilter
       readonly signal?: AbortSignal
     }): AsyncIterable<LogEvent>
+    /**
+     * For many who watch at once: one reader of the database for all of them. Events in the order of their places in the log, which
+     * they get within a second of their commit, from now or from behind a cursor, until the signal aborts, `release` or
+     * `close`; none is left out, and none comes twice. Leaves no event. Throws ERR_QUERY_INVALID, ERR_CURSOR_INVALID, and
+     * ERR_CLOSED after `release`.
+     */
+    watch(options?: WatchOptions): AsyncIterable<WatchStep>
+    /** Ends every watch, and lets none begin: for a server that is about to stop. */
+    release(): void
+    /**
+     * Forgets what is older than the options keep it, as it happens by itself every ten minutes. With `dryRun`, only counts.
+     * Nothing can be forgotten earlier than that.
+     */
+    expire(options?: { readonly dryRun?: boolean }, context?: RequestContext): Promise<ExpiryReport>
+    /**
+     * Deletes the beginning of the log, in steps of 256 entries, with their events: as far as all of it is older than the longest
+     * of the retention options, nothing is held, and a published checkpoint covers it, which an anchor has where there are
+     * any. What was proven stays proven. With `dryRun`, only looks. Leaves `log.pruned`. When it was stopped, another call or
+     * another process goes on. Throws ERR_LOG_TAMPERED where what would go is not what was signed.
+     */
+    prune(options?: PruningOptions, context?: RequestContext): Promise<PruningReport>
+    /** What `erase` would do. Throws ERR_USER_NOT_FOUND, ERR_USER_ID_INVALID, ERR_IDENTIFIER_INVALID, ERR_QUERY_INVALID. */
+    previewErasure(target: ErasureTarget): Promise<ErasurePreview>
+    /**
+     * Erases the personal data of one user, who is deleted along, or of one identifier. When it resolves, they are gone; when
+     * it was stopped, another call or another process goes on. Throws what `previewErasure` throws, ERR_HELD (`members.hold`
+     * names the hold), ERR_REFERENCE_INVALID.
+     */
+    erase(target: ErasureTarget, options?: ErasureOptions, context?: RequestContext): Promise<ErasureReport>
+    /** Legal holds: what they cover neither expires nor is erased. */
+    readonly holds: {
+      /** Throws ERR_HOLD_INVALID, ERR_REFERENCE_INVALID, ERR_USER_ID_INVALID, ERR_IDENTIFIER_INVALID. */
+      add(input: HoldInput, context?: RequestContext): Promise<Hold>
+      /** All that are in force, oldest first. */
+      list(): Promise<readonly Hold[]>
+      /** What it covered is forgotten from now on as if it had never been. Throws ERR_HOLD_NOT_FOUND. */
+      release(holdId: string, context?: RequestContext): Promise<void>
+    }
+
+    /**
+     * That an event stands in the log, for others to check offline. With a context, as admins and operators ask, it leaves
+     * `log.exported`. Throws ERR_EVENT_NOT_FOUND; ERR_EVENT_PENDING with `retryAfterSeconds` while no signed checkpoint
+     * covers it; ERR_ENTRY_PRUNED; ERR_LOG_TAMPERED where the database does not agree with what was signed: a receipt that
+     * does not verify is never returned.
+     */
+    prove(eventId: string, context?: RequestContext): Promise<EventReceipt>
+    /** Throws ERR_LOG_TAMPERED for a checkpoint that no key of the log has signed. */
+    checkpoint(): Promise<LogHead>
+    /**
+     * The newest published checkpoint (`checkpoint`), or the tile or entry bundle at its path under that (`tile/…`, C2SP
+     * tlog-tiles); null for what that does not cover. Throws ERR_LOG_TAMPERED for what is not part of the tree that was signed.
+     */
+    file(path: string): Promise<Uint8Array | null>
+    /**
+     * The leaves from one index to another, in groups of at most 256 that begin where entry bundles do. As they are stored:
+     * only a root that is computed over them shows whether they are those that were signed. With a context it leaves
+     * `log.exported`. Throws ERR_ENTRY_PRUNED, ERR_LOG_TAMPERED.
+     */
+    leaves(
+      range: { readonly from: number; readonly to: number },
+      context?: RequestContext,
+    ): AsyncIterable<readonly Uint8Array[]>
+    /** Published checkpoints, oldest first, from behind this one. */
+    checkpoints(after?: { readonly epoch: number; readonly size: number }): AsyncIterable<PublishedCheckpoint>
+    /**
+     * Re-reads the whole log and says what does not fit: findings as they are found, progress in between, a summary at the
+     * end. Leaves `log.audited` before the summary. Throws ERR_AUDIT_INPUT for keys that cannot be used, ERR_FILE for files,
+     * and ERR_ENTRY_PRUNED when what comes next was pruned meanwhile: then it has to be begun anew.
+     */
+    audit(options?: AuditOptions, context?: RequestContext): AsyncIterable<AuditStep>
   }
 
+  /** `log.audit` in the background of this process, one at a time. */
+  readonly audits: {
+    /** Leaves `log.audited` at its end. Throws ERR_AUDIT_RUNNING. */
+    start(options?: { readonly reconcile?: boolean }, context?: RequestContext): Promise<AuditRun>
+    /** The one that runs, or the last one that ran in this process. */
+    current(): AuditRun | null
+    /** Breaks it off, and leaves no event. False when none runs. */
+    cancel(): Promise<boolean>
+  }
+
+  /** The settings in force, in the order of their table; never a secret. */
+  configuration(): readonly ConfiguredSetting[]
   /** Whether log-ins can be answered now. */
   ready(): Promise<{ readonly ready: boolean; readonly reason?: string }>
   /**

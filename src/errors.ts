@@ -32,7 +32,18 @@ export type ErrorCode =
   | 'ERR_ROLE_INVALID'
   | 'ERR_SESSION_NOT_FOUND'
   | 'ERR_EVENT_NOT_FOUND'
+  | 'ERR_EVENT_PENDING'
+  | 'ERR_EVENT_NOT_DISOWNABLE'
+  | 'ERR_ENTRY_PRUNED'
+  | 'ERR_LOG_UNPUBLISHED'
+  | 'ERR_TILE_NOT_FOUND'
+  | 'ERR_LOG_TAMPERED'
   | 'ERR_EVENT_INVALID'
+  | 'ERR_HELD'
+  | 'ERR_HOLD_INVALID'
+  | 'ERR_HOLD_TAMPERED'
+  | 'ERR_HOLD_NOT_FOUND'
+  | 'ERR_REFERENCE_INVALID'
   | 'ERR_TRANSACTION_UNKNOWN'
   | 'ERR_ATTEMPT_SETTLED'
   | 'ERR_REASON_INVALID'
@@ -59,6 +70,10 @@ export type ErrorCode =
   | 'ERR_MEDIA_TYPE'
   | 'ERR_QUERY_INVALID'
   | 'ERR_CURSOR_INVALID'
+  | 'ERR_STREAMS_EXHAUSTED'
+  | 'ERR_AUDIT_RUNNING'
+  | 'ERR_AUDIT_NOT_FOUND'
+  | 'ERR_AUDIT_CANCELLED'
   | 'ERR_NOT_FOUND'
   | 'ERR_METHOD'
   | 'ERR_REQUEST_MALFORMED'
@@ -81,8 +96,20 @@ export type ErrorCode =
   | 'ERR_SECRET_MISSING'
   | 'ERR_SECRET_WEAK'
   | 'ERR_SECRET_MISMATCH'
+  | 'ERR_LOG_KEY_MISSING'
+  | 'ERR_LOG_KEY_MISMATCH'
+  | 'ERR_LOG_GUARD_MISSING'
+  | 'ERR_LOG_GUARD_UNUSABLE'
+  | 'ERR_LOG_GUARD_PRESENT'
+  | 'ERR_LOG_DIVERGED'
+  | 'ERR_LOG_INTACT'
+  | 'ERR_AUDIT_INPUT'
+  | 'ERR_AUDIT_STOPPED'
   | 'ERR_DATABASE'
   | 'ERR_MIGRATION'
+  | 'ERR_RECEIPT_INVALID'
+  | 'ERR_EXPORT_REFUSED'
+  | 'ERR_FILE'
   | 'ERR_USAGE'
 
 /**
@@ -136,6 +163,35 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ERR_ROLE_INVALID: { status: 422, message: 'A role is 1 to 64 characters out of a-z, 0-9, "_", "-", ":" and ".".' },
   ERR_SESSION_NOT_FOUND: { status: 404, message: 'There is no such session.' },
   ERR_EVENT_NOT_FOUND: { status: 404, message: 'There is no such event.' },
+  ERR_EVENT_NOT_DISOWNABLE: {
+    status: 409,
+    message: 'There is no session behind this event, so there is none to end.',
+  },
+  ERR_HELD: { status: 409, message: 'A legal hold forbids this.' },
+  ERR_HOLD_INVALID: {
+    status: 422,
+    message: 'A hold needs a reason of 1 to 500 characters, an end after its beginning, and fewer than 200 others.',
+  },
+  ERR_HOLD_TAMPERED: {
+    status: 409,
+    message: 'A legal hold was changed or deleted past Gatebook. Nothing is forgotten until it is released.',
+  },
+  ERR_HOLD_NOT_FOUND: { status: 404, message: 'There is no such hold.' },
+  ERR_REFERENCE_INVALID: {
+    status: 422,
+    message: 'A reference is 1 to 64 characters out of A-Z, a-z, 0-9, ".", ":", "/", "#", "_" and "-".',
+  },
+  ERR_EVENT_PENDING: {
+    status: 409,
+    message: 'The event is in the log, but no signed checkpoint covers it yet. Try again shortly.',
+  },
+  ERR_ENTRY_PRUNED: { status: 410, message: 'Entries of this age have been pruned from the log.' },
+  ERR_LOG_UNPUBLISHED: { status: 404, message: 'No checkpoint of the log has been published yet.' },
+  ERR_TILE_NOT_FOUND: { status: 404, message: 'The published log has no tile and no entries at this address.' },
+  ERR_LOG_TAMPERED: {
+    status: 500,
+    message: 'The log in the database is not the one that was signed, so nothing of it is handed out.',
+  },
   ERR_EVENT_INVALID: {
     status: 422,
     message:
@@ -180,6 +236,13 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ERR_MEDIA_TYPE: { status: 415, message: 'The body must be application/json.' },
   ERR_QUERY_INVALID: { status: 422, message: 'A query parameter is not valid.' },
   ERR_CURSOR_INVALID: { status: 422, message: 'The cursor is not valid. Start again without it.' },
+  ERR_STREAMS_EXHAUSTED: {
+    status: 503,
+    message: 'As many event streams are open as this server holds. Try again later.',
+  },
+  ERR_AUDIT_RUNNING: { status: 409, message: 'An audit is running here already.' },
+  ERR_AUDIT_NOT_FOUND: { status: 404, message: 'No audit has run in this process.' },
+  ERR_AUDIT_CANCELLED: { status: 409, message: 'The audit was broken off.' },
   ERR_NOT_FOUND: { status: 404, message: 'There is nothing at this address.' },
   ERR_METHOD: { status: 405, message: 'This method is not offered here.' },
   ERR_REQUEST_MALFORMED: { status: 400, message: 'This is not a valid HTTP request.' },
@@ -206,8 +269,20 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ERR_SECRET_MISSING: { status: 500, message: 'There is no master secret.' },
   ERR_SECRET_WEAK: { status: 500, message: 'The master secret is too short or well known.' },
   ERR_SECRET_MISMATCH: { status: 500, message: 'The master secret is not the one that this database was set up with.' },
+  ERR_LOG_KEY_MISSING: { status: 500, message: 'There is no key for signing the log.' },
+  ERR_LOG_KEY_MISMATCH: { status: 500, message: 'The key of the log is not the one that this log is signed with.' },
+  ERR_LOG_GUARD_MISSING: { status: 500, message: 'The guard of the log is missing, and the log is not empty.' },
+  ERR_LOG_GUARD_UNUSABLE: { status: 500, message: 'The guard of the log cannot be read or written.' },
+  ERR_LOG_GUARD_PRESENT: { status: 409, message: 'The log has its guard, and needs no other one.' },
+  ERR_LOG_INTACT: { status: 409, message: 'The log extends what was signed, and needs no new epoch.' },
+  ERR_LOG_DIVERGED: { status: 500, message: 'The log in the database does not extend what was signed.' },
+  ERR_AUDIT_INPUT: { status: 500, message: 'Something that the audit was given cannot be used.' },
+  ERR_AUDIT_STOPPED: { status: 500, message: 'The audit was stopped before it came to its end.' },
   ERR_DATABASE: { status: 500, message: 'The database cannot be used.' },
   ERR_MIGRATION: { status: 500, message: 'The tables of the database are not those that this version needs.' },
+  ERR_RECEIPT_INVALID: { status: 500, message: 'The receipt cannot be read.' },
+  ERR_EXPORT_REFUSED: { status: 500, message: 'The export was not completed.' },
+  ERR_FILE: { status: 500, message: 'A file cannot be read or written.' },
   ERR_USAGE: { status: 500, message: 'The command line is not right.' },
 }
 

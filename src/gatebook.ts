@@ -2,30 +2,41 @@
 import type { Gatebook } from './api.ts'
 import { defaultHashConcurrency } from './credential/hash-queue.ts'
 import { createPasswords } from './credential/passwords.ts'
-import { GatebookError } from './errors.ts'
 import { appendApplicationEvent } from './flow/append-event.ts'
 import { beginAttempt } from './flow/attempt.ts'
+import { auditLog } from './flow/audit-log.ts'
 import { changePassword, setPassword } from './flow/change-password.ts'
 import { grantRole, revokeRole } from './flow/change-role.ts'
 import { authenticateClient, createClient, listClients, revokeClient } from './flow/client.ts'
 import { confirmRegistration, requestRegistration } from './flow/confirm-registration.ts'
+import { continueErasures } from './flow/continue-erasures.ts'
 import { createUser } from './flow/create-user.ts'
 import { disableUser, enableUser } from './flow/disable-user.ts'
+import { disown } from './flow/disown.ts'
 import { endAllSessions, endSession } from './flow/end-session.ts'
+import { erase, previewErasure } from './flow/erase.ts'
+import { eventSource } from './flow/event-source.ts'
+import { exportLeaves, proveForOthers } from './flow/export-log.ts'
+import { addHold, listHolds, releaseHold } from './flow/hold.ts'
 import { importUsers } from './flow/import-users.ts'
 import { introspect } from './flow/introspect.ts'
 import { createInvitation, listInvitations, revokeInvitation } from './flow/invite.ts'
 import { login } from './flow/login.ts'
 import { logout } from './flow/logout.ts'
 import type { FlowParts } from './flow/parts.ts'
+import { quarantineLog } from './flow/quarantine-log.ts'
+import { readAddress } from './flow/read-address.ts'
 import { readLog } from './flow/read-log.ts'
 import { readRevocations } from './flow/read-revocations.ts'
+import { adoptGuard, recoverLog } from './flow/recover-log.ts'
 import { refresh } from './flow/refresh.ts'
 import { register } from './flow/register.ts'
 import { completePasswordReset, issuePasswordReset, requestPasswordReset } from './flow/reset-password.ts'
 import { revokeToken } from './flow/revoke-token.ts'
 import { advanceKeys, listKeys, openKeys, revokeKey, rotateKey } from './flow/rotate-key.ts'
+import { createAudits } from './flow/run-audits.ts'
 import { startApplicationSession } from './flow/start-application-session.ts'
+import { tellConfiguration } from './flow/tell-configuration.ts'
 import { unlock } from './flow/unlock.ts'
 import { createApiGuard } from './guard-api.ts'
 import { createAuthenticator } from './http/authenticate.ts'
@@ -35,21 +46,33 @@ import { createCors } from './http/cors.ts'
 import { toFetchResponse } from './http/exchange.ts'
 import type { HttpHandler } from './http/handler.ts'
 import { claimsPath } from './http/paths.ts'
+import { createAnchoring } from './log/anchoring.ts'
+import { createAnchors } from './log/anchors/create-anchors.ts'
 import { createEventLog } from './log/append.ts'
+import { createHoldReader } from './log/hold-reader.ts'
+import { readIntegrity } from './log/integrity.ts'
+import { createLogFiles } from './log/log-files.ts'
+import { openLogKeeper } from './log/log-keeper.ts'
+import { createOverviewReader } from './log/overview.ts'
+import { continuePruning, pruneLog } from './log/prune.ts'
 import { createEventReader } from './log/reader.ts'
 import { createRefusalLog } from './log/refusal-log.ts'
-import { createSequencer } from './log/sequencer.ts'
+import { expireLog } from './log/retention.ts'
+import { notePolicy } from './log/retention-policy.ts'
 import { tailEvents } from './log/tail.ts'
 import { createTokenRefusals } from './log/token-refusals.ts'
+import { createLogWatch } from './log/watch.ts'
 import { createMailLine } from './mail/mail-line.ts'
 import { type GatebookOptions, resolveOptions, type Settings } from './options.ts'
 import { loadMasterSecret } from './secret/load-secret.ts'
+import { createRowSeal } from './secret/row-seal.ts'
 import { createSessionEnder } from './session/end-sessions.ts'
-import { expireSessions } from './session/expire-sessions.ts'
+import { expireSessions, SYSTEM_SOURCE } from './session/expire-sessions.ts'
 import { createSessionReader } from './session/session-reader.ts'
 import { createAnnouncer } from './store/announcer.ts'
 import type { OpenDatabase } from './store/dialect.ts'
-import { listPending, migrateOpen } from './store/migrations/migrate.ts'
+import { openFileLock } from './store/dialects/file-lock.ts'
+import { prepareTables } from './store/migrations/prepare-tables.ts'
 import { ensureDatabaseId } from './store/sql/database-id.ts'
 import { createSqlStore } from './store/sql/sql-store.ts'
 import { ensureViews } from './store/sql/views.ts'
@@ -72,9 +95,11 @@ import { type Loop, startLoop } from './util/loop.ts'
 
 const HOUSEKEEPING_MILLISECONDS = 10_000
 const FLUSH_MILLISECONDS = 1000
+const CHECK_MILLISECONDS = 2000
+const RETENTION_MILLISECONDS = 600_000
 const SETTLE_MILLISECONDS = 100
-/** A process that has left no event itself looks at the queue this much more rarely: for what a dead one has left there. */
-const IDLE_TICKS = 10
+/** A process that has left no event itself looks at the queue this much more rarely: for what others have left there who do not sign. */
+const IDLE_TICKS = 2
 const REVOCATIONS_CHANNEL = 'gatebook_revocation'
 
 /**
@@ -90,14 +115,19 @@ export async function createGatebook(options: GatebookOptions): Promise<Gatebook
   createCors(settings.corsOrigins)
   const database = await options.database.connect()
   try {
-    return await openGatebook(settings, database, contextOf)
+    return await openGatebook(options, settings, database, contextOf)
   } catch (error) {
     await database.close()
     throw error
   }
 }
 
-async function openGatebook(settings: Settings, database: OpenDatabase, contextOf: ContextReader): Promise<Gatebook> {
+async function openGatebook(
+  options: GatebookOptions,
+  settings: Settings,
+  database: OpenDatabase,
+  contextOf: ContextReader,
+): Promise<Gatebook> {
   await prepareTables(settings, database)
   const store = createSqlStore(database, await ensureDatabaseId(database))
   const secret = await loadMasterSecret(store, settings)
@@ -105,12 +135,34 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
 
   const { clock } = settings
   const loops: Loop[] = []
-  const sequencer = createSequencer({ store, secret, clock, diagnostics: settings.diagnostics })
-  let queued = true
-  const onQueued = (): void => {
-    queued = true
-  }
-  const log = createEventLog({ clock, secret, onQueued })
+  const keeper = await openLogKeeper({
+    store,
+    settings,
+    secret,
+    ephemeral: options.database.ephemeral === true,
+    openLock: openFileLock,
+    onPublished: (checkpoint) => anchoring?.publish(checkpoint),
+  })
+  const anchoring =
+    keeper.key === null || settings.attach
+      ? null
+      : createAnchoring({
+          store,
+          anchors: createAnchors(settings),
+          clock,
+          diagnostics: settings.diagnostics,
+          policy: keeper.key.policy,
+        })
+  let appended = true
+  const log = createEventLog({
+    clock,
+    secret,
+    onAppended(events) {
+      appended = true
+      keeper.noteAppended(events)
+    },
+  })
+  const recovering = { store, log, keeper, isGenuine: keeper.isGenuine }
   const refusals = createRefusalLog({ store, log, clock })
   const tokenRefusals = createTokenRefusals({ store, log, clock })
   const counted = [refusals, tokenRefusals]
@@ -135,6 +187,7 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
   }
 
   const throttle = createThrottle(store, secret, settings)
+  const seal = createRowSeal(secret)
   const parts: FlowParts = {
     settings,
     store,
@@ -148,17 +201,31 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
     sessionEnder: createSessionEnder(log, noting, settings),
     identifiers: createIdentifierKeys(secret),
     mails: createMailLine(settings.diagnostics),
+    seal,
+    holds: createHoldReader({ seal, isGenuine: keeper.isGenuine, queued: store.traits.queued }),
+    isGenuine: keeper.isGenuine,
   }
+  const logFiles = createLogFiles(store, keeper.keys)
+  const pruning = { ...parts, keys: keeper.keys }
   const reader = createEventReader(store, parts.identifiers)
   const users = createUserReader(store)
-  const authenticate = createAuthenticator({
-    verify: parts.accessTokens.verify,
+  const authenticator = createAuthenticator({
+    tokens: parts.accessTokens,
     refusals: tokenRefusals,
     clock,
     cookies: createCookies(settings),
   })
   const sessions = createSessionReader(store, clock)
+  const overview = createOverviewReader({ store, clock, countSessions: sessions.countLive })
 
+  const guarding = createApiGuard()
+  const { closing } = guarding
+  const watching = createLogWatch({
+    reader,
+    identifiers: parts.identifiers,
+    closing,
+    diagnostics: settings.diagnostics,
+  })
   const repeat = (name: string, interval: number, work: () => Promise<unknown>): Loop => {
     const loop = startLoop(interval, work, (error) =>
       settings.diagnostics.error({ err: error }, `${name} failed; it is tried again.`),
@@ -166,22 +233,23 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
     loops.push(loop)
     return loop
   }
-  if (store.traits.queued) {
-    // Not at once after each commit, but at the interval: then many events share one transaction and one disk wait.
-    let ticks = 0
-    repeat('The sequencer', settings.sequencerMilliseconds, async () => {
-      if (!queued && ++ticks % IDLE_TICKS !== 0) return false
-      queued = false
-      try {
-        const result = await sequencer.sequence()
-        queued ||= result === 'busy'
-        return result === 'more'
-      } catch (error) {
-        queued = true
-        throw error
-      }
-    })
-  }
+  // Not at once after each commit, but at the interval: then many events share one transaction, one signature and one disk wait.
+  let ticks = 0
+  repeat('Signing the log', settings.sequencerMilliseconds, async () => {
+    if (!appended && ++ticks % IDLE_TICKS !== 0) return false
+    appended = false
+    try {
+      const before = keeper.status().signed?.size
+      const result = await keeper.turn()
+      // Where one event came, also out of another process, the next one is near; and what is more than one turn takes is there already.
+      appended ||= result !== 'done' || keeper.status().signed?.size !== before
+      return result === 'more'
+    } catch (error) {
+      appended = true
+      throw error
+    }
+  })
+  repeat('Looking for events in the signed log', CHECK_MILLISECONDS, () => keeper.check())
   let stopListening: (() => Promise<void>) | undefined
   repeat('Appending counted refusals', FLUSH_MILLISECONDS, async () => {
     for (const each of counted) await each.flushPast()
@@ -202,41 +270,54 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
     })
     stopListening = database.signals?.listen?.(REVOCATIONS_CHANNEL, () => reading.poke())
     repeat('Looking after the signing keys', KEY_RELOAD_SECONDS * 1000, () => advanceKeys(keyParts))
+    await notePolicy(parts)
+    repeat('Forgetting what is older than it is kept', RETENTION_MILLISECONDS, () =>
+      expireLog(parts, { source: SYSTEM_SOURCE, signal: closing }),
+    )
     repeat('Housekeeping', HOUSEKEEPING_MILLISECONDS, async () => {
       const more = [
         await expireSessions(store, parts.sessionEnder, clock),
         await revocations.forget(),
         await throttle.forget(),
         await forgetOneTimeTokens(store, clock),
+        await continueErasures(parts, closing),
+        await continuePruning(pruning),
       ]
       return more.includes(true)
     })
   }
 
+  const logStatus = () => ({ ...keeper.status(), anchors: anchoring?.status() ?? [] })
+  const auditing = { ...parts, keeper, isGenuine: keeper.isGenuine, closing }
+  const audit: Gatebook['log']['audit'] = (options, context) => auditLog(auditing, options, context)
+  const audits = createAudits({ clock, diagnostics: settings.diagnostics, audit })
+
   let closed: Promise<void> | undefined
   let handler: HttpHandler | undefined
 
-  const guarding = createApiGuard()
   // Routing and validation are loaded with the first request: many a command, and many an application, has none.
   const loadHandler = async (): Promise<HttpHandler> => {
-    handler ??= (await import('./http/handler.ts')).createHttpHandler({
+    const { createHttpHandler } = await import('./http/handler.ts')
+    // One for all requests that have waited for it.
+    handler ??= createHttpHandler({
       gate,
-      authenticate,
+      authenticator,
       settings,
-      isClosed: () => guarding.closing.aborted,
+      track: guarding.track,
+      isClosed: () => closing.aborted,
     })
     return handler
   }
   const exchange: HttpHandler = (request, connection) =>
-    handler?.(request, connection) ?? loadHandler().then((handle) => handle(request, connection))
-  guarding.closing.addEventListener('abort', () => revocations.close(), { once: true })
+    handler?.(request, connection) ?? guarding.track(async () => (await loadHandler())(request, connection))
+  closing.addEventListener('abort', () => revocations.close(), { once: true })
   const gate: Gatebook = guarding.guard({
     issuer: settings.issuer,
     fetch: async (request, connection) => toFetchResponse(await exchange(request, connection)),
     exchange,
     handles: (path) => claimsPath(settings, path),
     contextOf,
-    authenticate,
+    authenticate: authenticator.authenticate,
 
     register: (input, context) => register(parts, input, context),
     login: (input, context) => login(parts, input, context),
@@ -286,9 +367,13 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
         startApplicationSession(parts, parseApplicationUserId(userId), grant, context),
       find: (sessionId) => sessions.find(sessionId),
       list: async (userId) => sessions.list(parseUserId(userId)),
+      search: async ({ userId, ...filter }, page) =>
+        sessions.search({ ...filter, ...(userId !== undefined && { userId: parseUserId(userId) }) }, page),
       listEnded: async (userId, page) => sessions.listEnded(parseUserId(userId), page),
       end: (sessionId, reason, context) => endSession(parts, sessionId, reason, context),
       endAll: async (userId, reason, context) => endAllSessions(parts, parseUserId(userId), reason, context),
+      disown: async ({ userId, eventId }, context) =>
+        disown(parts, reader, { userId: parseUserId(userId), eventId }, context),
     },
 
     tokens: {
@@ -326,11 +411,56 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
       search: (filter, page) => reader.search(filter, page),
       read: (filter, page, context) => readLog(parts, reader, filter, page, context),
       activity: async (userId, page) => reader.search({ user: parseUserId(userId) }, page),
+      overview: (overviewOptions) => overview.read(overviewOptions),
+      address: (address, window, context) => readAddress(parts, address, window, context),
       async flush() {
         for (const each of counted) await each.flush()
       },
-      tail: (tailOptions) => tailEvents(reader, guarding.closing, tailOptions),
+      status: logStatus,
+      integrity: () =>
+        readIntegrity({ store, settings, files: logFiles, keys: keeper.keys, reader, status: logStatus }),
+      adopt: (context = {}) => adoptGuard(recovering, context),
+      recover: (options = {}, context = {}) =>
+        options.quarantine === undefined
+          ? recoverLog(recovering, options, context)
+          : quarantineLog(recovering, options.quarantine, options, context),
+      prove: (eventId, context) => proveForOthers(parts, keeper.keys, eventId, context),
+      checkpoint: () => logFiles.head(),
+      file: (path) => logFiles.read(path),
+      leaves: (range, context) => exportLeaves(parts, logFiles, range, context),
+      checkpoints: (after = { epoch: 0, size: 0 }) => logFiles.checkpoints(after),
+      tail: (tailOptions) => tailEvents(reader, closing, tailOptions),
+      watch: (watchOptions) => watching.watch(watchOptions),
+      release: () => watching.release(),
+      expire: (options, context = {}) =>
+        expireLog(parts, {
+          ...options,
+          source: eventSource(context, { kind: 'application' }),
+          signal: closing,
+        }),
+      prune: (options, context = {}) =>
+        pruneLog(pruning, {
+          ...options,
+          source: eventSource(context, { kind: 'application' }),
+          signal: closing,
+        }),
+      previewErasure: (target) => previewErasure(parts, target),
+      erase: (target, options, context) => erase(parts, target, options, context),
+      holds: {
+        add: (input, context) => addHold(parts, input, context),
+        list: () => listHolds(parts),
+        release: (holdId, context) => releaseHold(parts, holdId, context),
+      },
+      audit,
     },
+
+    audits: {
+      start: (auditOptions = {}, context = {}) => audits.start(auditOptions, context),
+      current: () => audits.current(),
+      cancel: () => audits.cancel(),
+    },
+
+    configuration: () => tellConfiguration(settings, options),
 
     async ready() {
       if (closed !== undefined) return { ready: false, reason: 'closing' }
@@ -348,32 +478,21 @@ async function openGatebook(settings: Settings, database: OpenDatabase, contextO
       closed ??= (async () => {
         await guarding.close()
         await stopListening?.()
+        await watching.stop()
+        await audits.cancel()
         await Promise.all(loops.map((loop) => loop.stop()))
         await announcer.stop()
         await guarding.inside(() => parts.mails.close())
         guarding.end()
         for (const each of counted) await each.flush().catch(() => undefined)
         await throttle.settle().catch(() => undefined)
-        // What this process has committed gets its place before it goes, where that is quick.
-        if (store.traits.queued) await sequencer.sequence().catch(() => 'done')
+        await keeper.finish()
+        await anchoring?.stop()
+        await keeper.close()
         await store.close()
       })()
       return closed
     },
   })
   return gate
-}
-
-async function prepareTables(settings: Settings, database: OpenDatabase): Promise<void> {
-  if (settings.autoMigrate) {
-    const applied = await migrateOpen(database)
-    if (applied.length > 0) settings.diagnostics.info({ applied }, 'The tables were brought up to date.')
-    return
-  }
-  const pending = await listPending(database)
-  if (pending.length > 0) {
-    throw new GatebookError('ERR_MIGRATION', {
-      detail: `Run gatebook migrate first: ${pending.map(({ name }) => name).join(', ')} not applied, and autoMigrate is off.`,
-    })
-  }
 }

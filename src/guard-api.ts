@@ -12,6 +12,8 @@ export interface ApiGuard {
    * Resolves when those calls have ended, without the one that asks to close; after ten seconds in any case.
    */
   close(): Promise<void>
+  /** A call that is under way until its work has ended. */
+  track<T>(work: () => Promise<T>): Promise<T>
   /** Work of our own in which callbacks of the application may still ask, e.g. for the address of a mail. */
   inside<T>(work: () => Promise<T>): Promise<T>
   /** Refuses everything: there is nothing left to ask. */
@@ -45,6 +47,18 @@ export function createApiGuard(): ApiGuard {
     checkArguments(path, given)
   }
 
+  async function track<T>(work: () => Promise<T>): Promise<T> {
+    const call: Call = {}
+    underWay.add(call)
+    const done = within.run(call, work)
+    call.done = done
+    try {
+      return await done
+    } finally {
+      underWay.delete(call)
+    }
+  }
+
   function guardMethod(path: string, method: Method): Method {
     const { atOnce = false, untracked = false } = ARGUMENTS[path]!
     if (atOnce) {
@@ -54,22 +68,19 @@ export function createApiGuard(): ApiGuard {
       }
     }
     if (untracked) {
-      return async (...given) => {
-        check(path, given)
+      // Without a promise of its own: these are asked with every request.
+      return (...given) => {
+        try {
+          check(path, given)
+        } catch (error) {
+          return Promise.reject(error)
+        }
         return method(...given)
       }
     }
     return async (...given) => {
       check(path, given)
-      const call: Call = {}
-      underWay.add(call)
-      const done = within.run(call, async () => method(...given))
-      call.done = done
-      try {
-        return await done
-      } finally {
-        underWay.delete(call)
-      }
+      return track(async () => method(...given))
     }
   }
 
@@ -83,6 +94,7 @@ export function createApiGuard(): ApiGuard {
 
   return {
     guard,
+    track,
     closing: ending.signal,
     async close() {
       ending.abort()

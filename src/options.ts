@@ -1,4 +1,6 @@
 import { GatebookError } from './errors.ts'
+import type { Anchor } from './log/anchor.ts'
+import { ANCHOR_SEPARATOR, type AnchorSpec, parseAnchors } from './log/anchor-setting.ts'
 import type { Dialect } from './store/dialect.ts'
 import type { Clock } from './util/clock.ts'
 
@@ -8,14 +10,23 @@ export interface OptionRow {
   readonly env: string
   readonly kind: 'string' | 'integer' | 'boolean' | 'enum' | 'list' | 'url'
   readonly default: string | number | boolean | readonly string[] | null
-  readonly unit?: 'seconds' | 'milliseconds' | 'bytes' | 'KiB' | 'characters'
+  readonly unit?: 'days' | 'seconds' | 'milliseconds' | 'bytes' | 'KiB' | 'characters'
   /** Inclusive. */
   readonly range?: readonly [number, number]
+  /** The smallest value beside 0. */
+  readonly least?: number
   readonly values?: readonly string[]
+  /** Of a list in one text; a comma unless its items have commas in them. */
+  readonly separator?: RegExp
   /** `server` rows are settings of `gatebook serve` and the CLI; `library` rows are options of `createGatebook` too. */
   readonly scope: 'library' | 'server'
+  /** Its value is never shown, nor repeated in a message. */
+  readonly secret?: true
   readonly about: string
 }
+
+/** Where a setting comes from; a flag is one that is given by whoever starts the program, an option by whoever calls the library. */
+export type SettingSource = 'default' | 'environment' | 'file' | 'flag' | 'option'
 
 const DAY = 86_400
 
@@ -25,6 +36,7 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     kind: 'string',
     default: 'sqlite:gatebook.db',
     scope: 'server',
+    secret: true,
     about:
       'Where the tables are: `sqlite:PATH`, `postgres://…` or `mysql://…`. In the library: `sqlite(…)`, `postgres(…)` or `mysql(…)`.',
   },
@@ -74,6 +86,7 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     kind: 'string',
     default: null,
     scope: 'server',
+    secret: true,
     about:
       'Server that takes mail: `smtps://USER:PASSWORD@HOST` or `smtp://…:587`. Without TLS only on this machine, unless `?requireTLS=false` stands behind it.',
   },
@@ -99,13 +112,38 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     scope: 'server',
     about: 'What the application is called in mail; the host of the issuer unless set.',
   },
+  pages: {
+    env: 'GATEBOOK_PAGES',
+    kind: 'enum',
+    default: 'on',
+    values: ['on', 'off'],
+    scope: 'server',
+    about:
+      'Whether the server has pages to log in, register and look after an account. They keep tokens in cookies, so `cookies` is `lax` with them unless set, and they are off where it is `off`.',
+  },
+  brandColor: {
+    env: 'GATEBOOK_BRAND_COLOR',
+    kind: 'string',
+    default: '#2f5bd0',
+    scope: 'server',
+    about:
+      'Colour of the buttons and links of the pages, as `#rrggbb`. It is made darker or lighter where it could not be read.',
+  },
+  brandLogo: {
+    env: 'GATEBOOK_BRAND_LOGO',
+    kind: 'string',
+    default: null,
+    scope: 'server',
+    about:
+      'File with a logo for the pages (svg, png, jpg or webp, up to 256 KiB), instead of the name of the application.',
+  },
   resetUrl: {
     env: 'GATEBOOK_RESET_URL',
     kind: 'url',
     default: null,
     scope: 'server',
     about:
-      'Page of the application that asks for a new password. Mail links to it with `#token=…` behind it; without it, mail holds the token alone.',
+      'Page of the application that asks for a new password. Mail links to it with `#token=…` behind it. Unset: the page of the server; without one (`pages`), mail holds the token alone.',
   },
   confirmationUrl: {
     env: 'GATEBOOK_CONFIRMATION_URL',
@@ -149,6 +187,7 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     kind: 'string',
     default: null,
     scope: 'library',
+    secret: true,
     about:
       'The master secret, at least 32 random characters; or several as `VERSION:SECRET`, separated by commas. The highest version makes new things, the others stay valid.',
   },
@@ -226,6 +265,7 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     kind: 'string',
     default: null,
     scope: 'library',
+    secret: true,
     about: 'Secret that the verifiers of HS256 tokens share, at least 32 bytes. Never published.',
   },
   accessTokenSeconds: {
@@ -473,7 +513,7 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     values: ['off', 'lax', 'strict'],
     scope: 'library',
     about:
-      'Whether pages of the origin of `issuer` may have their tokens in cookies, and which `SameSite` these have; see [cookies](cookies.md).',
+      'Whether pages of the origin of `issuer` may have their tokens in cookies, and which `SameSite` these have; see [cookies](cookies.md). The server has `lax`, or `strict` without its `pages`.',
   },
   bodyLimitBytes: {
     env: 'GATEBOOK_BODY_LIMIT_BYTES',
@@ -492,6 +532,14 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     about:
       'Prefix of the admin API, e.g. `/admin`; the routes are off while it is empty. The server has them under `/admin`.',
   },
+  dashboard: {
+    env: 'GATEBOOK_DASHBOARD',
+    kind: 'boolean',
+    default: false,
+    scope: 'library',
+    about:
+      'Whether the [dashboard](dashboard.md) is served under `adminPath`. The server does so unless this is `false`.',
+  },
   operationsPath: {
     env: 'GATEBOOK_OPERATIONS_PATH',
     kind: 'string',
@@ -507,6 +555,22 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     scope: 'library',
     about:
       'Prefix of `/introspect` (RFC 7662) and `/revoke` (RFC 7009), e.g. `/oauth`; off while it is empty. The server has them under `/oauth`.',
+  },
+  logPath: {
+    env: 'GATEBOOK_LOG_PATH',
+    kind: 'string',
+    default: null,
+    scope: 'library',
+    about:
+      'Prefix of `/checkpoint` and `/tile/…` (C2SP tlog-tiles), e.g. `/log`; off while it is empty. The server has them under `/log`.',
+  },
+  logPublic: {
+    env: 'GATEBOOK_LOG_PUBLIC',
+    kind: 'boolean',
+    default: false,
+    scope: 'library',
+    about:
+      'Whether everybody may read the log under `logPath`, and caches may keep it, instead of admins alone. Entries name nobody; they tell what happened and when.',
   },
 
   userLogsView: {
@@ -531,15 +595,105 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     scope: 'library',
     about: 'Type of `user_id` in the views, so that it joins with the users table of the application.',
   },
+  logKey: {
+    env: 'GATEBOOK_LOG_KEY',
+    kind: 'string',
+    default: null,
+    scope: 'library',
+    secret: true,
+    about:
+      'The key that signs the log, from `gatebook log keygen`; or several, the newest one first, separated by commas, while it is being changed.',
+  },
+  logKeyFile: {
+    env: 'GATEBOOK_LOG_KEY_FILE',
+    kind: 'string',
+    default: 'gatebook.log-key',
+    scope: 'library',
+    about:
+      'File with that key, for when `logKey` is not set. Made at the first start, except with `NODE_ENV=production`.',
+  },
+  logGuard: {
+    env: 'GATEBOOK_LOG_GUARD',
+    kind: 'string',
+    default: 'gatebook.log-guard',
+    scope: 'library',
+    about:
+      'File with the newest checkpoint of the log, outside of the database, which the log must extend. Every process that signs has to have the same one. `:memory:`, for tests, guards against nothing.',
+  },
+  logSigning: {
+    env: 'GATEBOOK_LOG_SIGNING',
+    kind: 'enum',
+    default: 'on',
+    values: ['on', 'off'],
+    scope: 'library',
+    about:
+      'Whether this process signs the log. `off`: its events wait for one that does, which has the key and the guard.',
+  },
+  checkpointSeconds: {
+    env: 'GATEBOOK_CHECKPOINT_SECONDS',
+    kind: 'integer',
+    default: 60,
+    unit: 'seconds',
+    range: [1, 3600],
+    scope: 'library',
+    about:
+      'How often a checkpoint of the log is published and anchored, when there are new events; after 1,000 of them at once.',
+  },
   sequencerMilliseconds: {
     env: 'GATEBOOK_SEQUENCER_MILLISECONDS',
     kind: 'integer',
-    default: 200,
+    default: 400,
     unit: 'milliseconds',
     range: [20, 5000],
     scope: 'library',
-    about: 'How often committed events are moved into the log on PostgreSQL and MySQL.',
+    about: 'How often what was committed is signed, and before that moved into the log on PostgreSQL and MySQL.',
   },
+  anchors: {
+    env: 'GATEBOOK_ANCHORS',
+    kind: 'list',
+    default: [],
+    separator: ANCHOR_SEPARATOR,
+    scope: 'library',
+    secret: true,
+    about:
+      'Where checkpoints of the log are kept outside the database, one a line: `file:PATH`, `command:/PROGRAM ARGUMENT…`, `https://HOST/PATH/{size}` or `witness:URL KEY`; see [anchors](anchors.md).',
+  },
+
+  networkDays: retention(
+    'GATEBOOK_NETWORK_DAYS',
+    180,
+    'How long address, user agent and device of an event are kept, and sessions that have ended. 0, here and below: for ever. See [retention](retention.md).',
+  ),
+  adminNetworkDays: retention(
+    'GATEBOOK_ADMIN_NETWORK_DAYS',
+    730,
+    'The same for what admins, operators and the system do; never shorter than `networkDays`.',
+  ),
+  highVolumeDays: retention(
+    'GATEBOOK_HIGH_VOLUME_DAYS',
+    365,
+    'How long events of high volume are kept at all: log-ins, refreshes, ends of sessions. Not shorter than a session lives.',
+  ),
+  mediumVolumeDays: retention(
+    'GATEBOOK_MEDIUM_VOLUME_DAYS',
+    730,
+    "The same for events of medium volume, the application's own (`app.*`) among them.",
+  ),
+  lowVolumeDays: retention(
+    'GATEBOOK_LOW_VOLUME_DAYS',
+    1095,
+    'The same for events of low volume. Those about users, passwords, roles, keys and clients never expire.',
+  ),
+  adminEventDays: retention(
+    'GATEBOOK_ADMIN_EVENT_DAYS',
+    1095,
+    'How long at least every event is kept that admins, operators and the system have caused; a year or more.',
+    365,
+  ),
+}
+
+function retention(env: string, days: number, about: string, least = 1): OptionRow {
+  return { env, kind: 'integer', default: days, unit: 'days', range: [0, 36_500], least, scope: 'library', about }
 }
 
 export type OptionName =
@@ -553,6 +707,9 @@ export type OptionName =
   | 'mailFrom'
   | 'mailLanguage'
   | 'applicationName'
+  | 'pages'
+  | 'brandColor'
+  | 'brandLogo'
   | 'resetUrl'
   | 'confirmationUrl'
   | 'invitationUrl'
@@ -599,12 +756,30 @@ export type OptionName =
   | 'cookies'
   | 'bodyLimitBytes'
   | 'adminPath'
+  | 'dashboard'
   | 'oauthPath'
   | 'operationsPath'
+  | 'logPath'
+  | 'logPublic'
   | 'userLogsView'
   | 'userLogEventsView'
   | 'userLogsUserId'
+  | 'logKey'
+  | 'logKeyFile'
+  | 'logGuard'
+  | 'logSigning'
+  | 'checkpointSeconds'
   | 'sequencerMilliseconds'
+  | 'anchors'
+  | RetentionOption
+
+export type RetentionOption =
+  | 'networkDays'
+  | 'adminNetworkDays'
+  | 'highVolumeDays'
+  | 'mediumVolumeDays'
+  | 'lowVolumeDays'
+  | 'adminEventDays'
 
 /** Structured lines about the process itself; pino fits. Never the event log. */
 export interface Diagnostics {
@@ -673,12 +848,27 @@ export interface GatebookOptions {
   readonly cookies?: 'off' | 'lax' | 'strict'
   readonly bodyLimitBytes?: number
   readonly adminPath?: string
+  readonly dashboard?: boolean
   readonly oauthPath?: string
   readonly operationsPath?: string
+  readonly logPath?: string
+  readonly logPublic?: boolean
   readonly userLogsView?: string
   readonly userLogEventsView?: string
   readonly userLogsUserId?: 'text' | 'integer'
+  readonly logKey?: string
+  readonly logKeyFile?: string
+  readonly logGuard?: string
+  readonly logSigning?: 'on' | 'off'
+  readonly checkpointSeconds?: number
   readonly sequencerMilliseconds?: number
+  readonly networkDays?: number
+  readonly adminNetworkDays?: number
+  readonly highVolumeDays?: number
+  readonly mediumVolumeDays?: number
+  readonly lowVolumeDays?: number
+  readonly adminEventDays?: number
+  readonly anchors?: readonly (string | Anchor)[]
   /** Adds the application's own claims to each access token, at log-in and at refresh. Must not throw for a live user. */
   readonly claims?: (subject: {
     readonly userId: string
@@ -699,6 +889,13 @@ export interface GatebookOptions {
    * but what this program's own events need. Default false.
    */
   readonly attach?: boolean
+  /**
+   * For programs that read their settings from somewhere: what they have read, and where, for `gate.configuration`. Default: what
+   * is given here is an option.
+   */
+  readonly settingSources?: Readonly<
+    Partial<Record<OptionName, { readonly value: unknown; readonly source: SettingSource }>>
+  >
   /** For tests. */
   readonly clock?: Clock
 }
@@ -709,30 +906,37 @@ export type Settings = Readonly<
     Omit<
       GatebookOptions,
       | 'secret'
+      | 'logKey'
       | 'hs256Secret'
       | 'adminPath'
       | 'operationsPath'
       | 'oauthPath'
+      | 'logPath'
       | 'claims'
       | 'database'
+      | 'settingSources'
       | 'trustedProxies'
+      | 'anchors'
       | Sender
     >
   >
 > & {
   readonly trustedProxies: readonly string[]
+  readonly anchors: readonly (AnchorSpec | Anchor)[]
   readonly secret: string | null
+  readonly logKey: string | null
   readonly hs256Secret: string | null
   readonly adminPath: string | null
   readonly oauthPath: string | null
   readonly operationsPath: string | null
+  readonly logPath: string | null
   readonly claims: NonNullable<GatebookOptions['claims']> | null
 } & { readonly [Name in Sender]: NonNullable<GatebookOptions[Name]> | null }
 
 const SENDERS = ['sendReset', 'sendConfirmation', 'sendInvitation'] as const
 type Sender = (typeof SENDERS)[number]
 
-const UNLISTED = new Set<string>(['database', 'claims', 'diagnostics', 'attach', 'clock', ...SENDERS])
+const UNLISTED = new Set<string>(['database', 'claims', 'diagnostics', 'attach', 'settingSources', 'clock', ...SENDERS])
 
 const silent: Diagnostics = { debug() {}, info() {}, warn() {}, error() {} }
 
@@ -752,13 +956,17 @@ export function resolveOptions(options: GatebookOptions, clock: Clock, hashConcu
   }
   for (const [name, row] of Object.entries(OPTIONS) as [string, OptionRow][]) {
     if (row.scope === 'server') continue
+    if (name === 'anchors') {
+      resolved[name] = Object.freeze(parseAnchors(given[name] ?? row.default))
+      continue
+    }
     const value = name === 'trustedProxies' && typeof given[name] === 'number' ? [String(given[name])] : given[name]
     resolved[name] = value === undefined ? row.default : checkOption(name, row, value)
   }
   if (resolved.issuer === null) throw invalid('issuer', 'it is required')
   resolved.audience ??= resolved.issuer
   resolved.hashConcurrency ??= hashConcurrency
-  for (const path of ['adminPath', 'operationsPath', 'oauthPath']) {
+  for (const path of ['adminPath', 'operationsPath', 'oauthPath', 'logPath']) {
     const value = resolved[path]
     if (typeof value === 'string' && !/^(\/[A-Za-z0-9_-]+)*$/.test(value)) {
       throw invalid(path, 'it must be a path such as /admin, without a slash at the end')
@@ -778,6 +986,7 @@ export function resolveOptions(options: GatebookOptions, clock: Clock, hashConcu
   if ((resolved.throttlePairMaxWaitSeconds as number) > (resolved.throttleAccountWindowSeconds as number)) {
     throw invalid('throttlePairMaxWaitSeconds', 'it must not be longer than throttleAccountWindowSeconds')
   }
+  checkRetention(resolved as unknown as Settings)
   if (resolved.signingAlgorithm === 'HS256') {
     if (Buffer.byteLength((resolved.hs256Secret as string | null) ?? '') < 32) {
       throw invalid('hs256Secret', 'HS256 needs at least 32 bytes')
@@ -805,6 +1014,17 @@ export function resolveOptions(options: GatebookOptions, clock: Clock, hashConcu
   }) as unknown as Settings
 }
 
+/** Periods that would make promises of other settings untrue. 0 is for ever. */
+function checkRetention(settings: Settings): void {
+  const shorter = (days: number, than: number): boolean => days !== 0 && (than === 0 || days < than)
+  if (shorter(settings.adminNetworkDays, settings.networkDays)) {
+    throw invalid('adminNetworkDays', 'it must not be shorter than networkDays')
+  }
+  if (shorter(settings.highVolumeDays, Math.ceil(settings.refreshAbsoluteSeconds / DAY))) {
+    throw invalid('highVolumeDays', 'it must not be shorter than refreshAbsoluteSeconds')
+  }
+}
+
 /** The value when the row allows it. Also used by the server for values out of the environment. */
 export function checkOption(
   name: string,
@@ -814,6 +1034,9 @@ export function checkOption(
   switch (row.kind) {
     case 'integer': {
       const [low, high] = row.range ?? [0, Number.MAX_SAFE_INTEGER]
+      if (row.least !== undefined && typeof value === 'number' && value > 0 && value < row.least) {
+        throw invalid(name, `it must be 0 or at least ${row.least} ${row.unit}`)
+      }
       if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < low || value > high) {
         throw invalid(
           name,

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
 import type {} from 'fastify'
 import type { AccessClaims, Gatebook, HttpResponse, RequestContext } from '../api.ts'
 import { admit, answerClaimed, contextOf } from './gate.ts'
 import { OPTIONAL, type Requirements, type RequireUserOptions, required } from './requirements.ts'
-import { drainAfter } from './respond.ts'
+import { drainAfter, toReadable } from './respond.ts'
 
 export type { RequireUserOptions } from './requirements.ts'
 
@@ -25,7 +26,7 @@ export interface FastifyReplyLike {
   readonly raw: ServerResponse
   code(status: number): unknown
   header(name: string, value: string): unknown
-  send(payload?: Uint8Array): unknown
+  send(payload?: Uint8Array | Readable): unknown
 }
 
 /** Fits `onRequest`, `preHandler` and the other hooks in front of a handler. */
@@ -111,6 +112,8 @@ function send(request: FastifyRequestLike, reply: FastifyReplyLike, response: Ht
   // Fastify adds each of them to those that are there.
   for (const cookie of response.setCookies) reply.header('set-cookie', cookie)
   // As bytes: Fastify would put a charset behind the type of a text, for which JSON has none (RFC 8259 §11).
-  reply.send(response.body === null ? undefined : Buffer.from(response.body))
+  const { body } = response
+  if (body instanceof ReadableStream) reply.send(toReadable(body))
+  else reply.send(body === null ? undefined : Buffer.from(body))
   return reply
 }

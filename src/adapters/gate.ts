@@ -38,7 +38,8 @@ export function answerClaimed(
 
 /** The answer in any case: 404 for what is not Gatebook's. */
 export function answerAll(gate: Gatebook, request: NodeRequest): Promise<HttpResponse> {
-  return answer(gate, request, targetOf(request) ?? new URL('http://localhost/'), request.body)
+  // A path that nobody answers, for a target that is none.
+  return answer(gate, request, targetOf(request) ?? new URL('http://localhost//'), request.body)
 }
 
 function answer(gate: Gatebook, request: IncomingMessage, url: Target, body: unknown): Promise<HttpResponse> {

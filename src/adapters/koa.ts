@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
 import type {} from 'koa'
 import type { AccessClaims, Gatebook, HttpResponse, RequestContext } from '../api.ts'
 import { admit, answerClaimed, contextOf } from './gate.ts'
 import { OPTIONAL, type Requirements, type RequireUserOptions, required } from './requirements.ts'
-import { drainAfter } from './respond.ts'
+import { drainAfter, toReadable } from './respond.ts'
 
 export type { RequireUserOptions } from './requirements.ts'
 
@@ -82,9 +83,15 @@ function guard(gate: Gatebook, requirements: Requirements): KoaMiddleware {
 function reply(context: KoaContext, response: HttpResponse): void {
   if (!context.req.complete) drainAfter(context.req, context.res)
   // First, because Koa derives status and headers from a body.
-  context.body = response.body
+  context.body = bodyOf(response)
   // A body that is null makes it 204.
   context.status = response.status
   for (const [name, value] of Object.entries(response.headers)) context.set(name, value)
   for (const cookie of response.setCookies) context.res.appendHeader('Set-Cookie', cookie)
+}
+
+function bodyOf({ body }: HttpResponse): string | Buffer | Readable | null {
+  if (body instanceof ReadableStream) return toReadable(body)
+  // Koa would make JSON of bytes that are no Buffer.
+  return body instanceof Uint8Array ? Buffer.from(body.buffer, body.byteOffset, body.length) : body
 }

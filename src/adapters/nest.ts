@@ -145,7 +145,7 @@ function toException(outgoing: unknown, { status, headers, body }: HttpResponse)
   for (const [name, value] of Object.entries(headers)) {
     if (!/^content-(?:length|type)$/i.test(name)) (outgoing as ServerResponse).setHeader(name, value)
   }
-  return new (nest().HttpException)(JSON.parse(body ?? '{}') as object, status)
+  return new (nest().HttpException)((typeof body === 'string' ? JSON.parse(body) : {}) as object, status)
 }
 
 /** What is used of `@nestjs/common`, which is loaded when a decorator is: whoever uses one has it. */

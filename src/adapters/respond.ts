@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pipeline, Readable } from 'node:stream'
+import type { ReadableStream as NodeReadableStream } from 'node:stream/web'
 import type { HttpResponse } from '../api.ts'
 
 /** How long a client that was answered may go on sending: closing at once would reset the connection under the answer. */
@@ -10,15 +12,24 @@ export function sendResponse(
   outgoing: ServerResponse,
   { status, headers, setCookies, body }: HttpResponse,
 ): void {
-  if (outgoing.headersSent || outgoing.destroyed) return
+  if (outgoing.headersSent || outgoing.destroyed) {
+    if (body instanceof ReadableStream) void body.cancel()
+    return
+  }
   // Beside those that the application has set.
   for (const cookie of setCookies) outgoing.appendHeader('Set-Cookie', cookie)
   if (!request.complete) drainAfter(request, outgoing)
   // One by one: what `writeHead` is given cannot be read again, and an answer without a body would be chunked.
   outgoing.statusCode = status
-  for (const [name, value] of Object.entries(headers)) outgoing.setHeader(name, value)
-  if (body === null) outgoing.end()
+  for (const name in headers) outgoing.setHeader(name, headers[name]!)
+  if (body instanceof ReadableStream) pipeline(toReadable(body), outgoing, () => {})
+  else if (body === null) outgoing.end()
   else outgoing.end(body)
+}
+
+/** Of node:stream, which cancels it when it is destroyed. */
+export function toReadable(body: ReadableStream<Uint8Array>): Readable {
+  return Readable.fromWeb(body as NodeReadableStream)
 }
 
 /**

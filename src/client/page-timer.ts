@@ -22,9 +22,12 @@ export function startPageTimer(
 ): PageTimer {
   if (page === null) return { reset() {}, close() {} }
   let timer: ReturnType<typeof setTimeout> | undefined
+  let closed = false
 
   function schedule(earliest: number): void {
     clearTimeout(timer)
+    // The answer to a refresh may come when the client is closed already.
+    if (closed) return
     const { dueAt } = keeper.life()
     if (page?.visibilityState !== 'visible' || keeper.current() === null || dueAt === Number.POSITIVE_INFINITY) return
     timer = setTimeout(refresh, Math.min(LONGEST, Math.max(0, dueAt - clock.monotonic(), earliest)))
@@ -47,6 +50,7 @@ export function startPageTimer(
   return {
     reset: () => schedule(0),
     close() {
+      closed = true
       clearTimeout(timer)
       page.removeEventListener('visibilitychange', onVisibilityChange)
     },

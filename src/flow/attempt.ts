@@ -11,20 +11,20 @@ import { GatebookError } from '../errors.ts'
 import { LOGIN_FAILURE_REASONS, type LoginFailureReason } from '../event/catalogue.ts'
 import type { NewEvent } from '../event/event.ts'
 import { type CheckedGrant, checkGrant } from '../session/session-grant.ts'
-import type { Transaction } from '../store/transaction.ts'
 import { normalizeIdentifier } from '../user/identifier.ts'
 import { type Profile, readProfile } from '../user/profile.ts'
+import { isErased } from '../user/subject.ts'
 import { parseApplicationUserId } from '../user/user-id.ts'
 import { countAttempt } from './counted-attempt.ts'
 import { eventSource } from './event-source.ts'
 import { findKnownDevice } from './known-device.ts'
-import { logIn } from './log-in.ts'
+import { logIn, type Rehash } from './log-in.ts'
 import type { FlowParts } from './parts.ts'
 
 /** An attempt as `login.ts` needs it: with what it found out about the user itself. */
 export interface OpenAttempt {
   fail(reason: LoginFailureReason): Promise<void>
-  succeed(profile: Profile, grant: CheckedGrant, rehash?: (tx: Transaction) => Promise<void>): Promise<SessionTokens>
+  succeed(profile: Profile, grant: CheckedGrant, rehash?: Rehash): Promise<SessionTokens>
 }
 
 /** Tells the counters of a user from those of a name that belongs to nobody. */
@@ -46,13 +46,14 @@ export async function openAttempt(
   const describe = (resolved: boolean) => parts.identifiers.describe(identifier, identifierKey, resolved)
   const knownDeviceId = await findKnownDevice(parts, context, userId)
   const source = eventSource(context, { kind: 'anonymous' }, knownDeviceId ?? undefined)
-  const failure = (reason: LoginFailureReason): NewEvent => ({
+  // Of a user who was erased meanwhile, nothing may be written that names them.
+  const failure = (reason: LoginFailureReason, named = userId !== null): NewEvent => ({
     ...source,
     type: 'login.failed',
     outcome: reason === 'throttled' ? 'denied' : 'failure',
     reason,
-    identifier: describe(userId !== null),
-    ...(userId !== null && { subject: userId }),
+    identifier: describe(named),
+    ...(named && userId !== null && { subject: userId }),
   })
   const attempt = await countAttempt(
     parts,
@@ -75,9 +76,9 @@ export async function openAttempt(
         loginEvent: {
           // By now it belongs to somebody, even where `begin` was not told.
           identifier: describe(true),
-          data: { known_device: knownDeviceId !== null, rehashed: rehash !== undefined },
+          data: { known_device: knownDeviceId !== null, rehashed: false },
         },
-        failure,
+        failure: (reason, erased) => failure(reason, userId !== null && !erased),
         attempt,
         rehash,
       }),
@@ -90,7 +91,9 @@ export async function beginAttempt(
   input: AttemptInput,
   context: RequestContext = {},
 ): Promise<Attempt> {
-  const userId = input.userId === undefined ? null : parseApplicationUserId(input.userId)
+  const given = input.userId === undefined ? null : parseApplicationUserId(input.userId)
+  // The application may still know somebody whom it had erased here.
+  const userId = given === null || (await isErased(parts.store, given)) ? null : given
   const identifierKey = normalizeIdentifier(input.identifier)
   const attempt = await openAttempt(parts, { identifier: input.identifier, identifierKey, userId }, context)
   let settled = false
@@ -109,7 +112,7 @@ export async function beginAttempt(
     },
     async succeed(succeededUserId, grant) {
       const id = parseApplicationUserId(succeededUserId)
-      if (userId !== null && id !== userId) {
+      if (given !== null && id !== given) {
         throw new GatebookError('ERR_USER_ID_INVALID', { detail: 'the attempt was begun for another user' })
       }
       const checked = checkGrant(grant)

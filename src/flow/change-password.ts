@@ -9,7 +9,7 @@ import { GatebookError } from '../errors.ts'
 import type { NewEvent } from '../event/event.ts'
 import { lockLiveSessions, lockSession } from '../session/session-row.ts'
 import { findLoginProfile } from '../user/profile.ts'
-import { lockSubject } from '../user/subject.ts'
+import { lockLivingSubject, lockSubject } from '../user/subject.ts'
 import { parseUserId } from '../user/user-id.ts'
 import { isId } from '../util/id.ts'
 import { accountOf } from './attempt.ts'
@@ -64,7 +64,7 @@ export async function changePassword(
     const result = await store.transaction(async (tx) => {
       const subject = await lockSubject(tx, userId, settings.clock.now())
       const session = await lockSession(tx, sessionId)
-      if (session === null || session.ended_at !== null || subject.disabledAt !== null) {
+      if (session === null || session.ended_at !== null || subject.disabledAt !== null || subject.erasedAt !== null) {
         await attempt.release(tx, 'withdrawn')
         return 'ended'
       }
@@ -72,8 +72,10 @@ export async function changePassword(
         await attempt.failIn(tx, failed('wrong-password'))
         return 'wrong'
       }
-      await writePassword(parts, tx, userId, passwordHash)
-      await log.append(tx, [{ ...source, type: 'password.changed', outcome: 'success', subject: userId, sessionId }])
+      const state = { credential: await writePassword(parts, tx, userId, passwordHash) }
+      await log.append(tx, [
+        { ...source, type: 'password.changed', outcome: 'success', subject: userId, sessionId, state },
+      ])
       const others = await lockLiveSessions(tx, userId, sessionId)
       await parts.sessionEnder.end(tx, others, 'password-changed', source)
       await attempt.release(tx, 'succeeded')
@@ -104,9 +106,9 @@ export async function setPassword(
   const passwordHash = await passwords.hash(password)
   const source = eventSource(context, { kind: 'application' })
   await store.transaction(async (tx) => {
-    await lockSubject(tx, userId, settings.clock.now())
-    await writePassword(parts, tx, userId, passwordHash)
-    await log.append(tx, [{ ...source, type: 'password.changed', outcome: 'success', subject: userId }])
+    await lockLivingSubject(tx, userId, settings.clock.now())
+    const state = { credential: await writePassword(parts, tx, userId, passwordHash) }
+    await log.append(tx, [{ ...source, type: 'password.changed', outcome: 'success', subject: userId, state }])
     await parts.sessionEnder.end(tx, await lockLiveSessions(tx, userId), 'password-changed', source)
   })
 }

@@ -8,7 +8,7 @@ import type { RequestContext } from '../api.ts'
 import { lockLiveSessions } from '../session/session-row.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { parseRole } from '../user/role.ts'
-import { lockSubject } from '../user/subject.ts'
+import { lockLivingSubject } from '../user/subject.ts'
 import { requireUser } from './disable-user.ts'
 import { eventSource } from './event-source.ts'
 import type { FlowParts } from './parts.ts'
@@ -41,7 +41,7 @@ async function changeRole(
   const role = parseRole(name)
   await parts.store.transaction(async (tx) => {
     await requireUser(tx, userId)
-    const subject = await lockSubject(tx, userId, parts.settings.clock.now())
+    const subject = await lockLivingSubject(tx, userId, parts.settings.clock.now())
     const changed =
       type === 'role.granted' ? await insertRole(parts, tx, userId, role) : await removeRole(tx, userId, role)
     if (!changed) return

@@ -10,6 +10,7 @@ import type { Client, NewClient, Page, PageOptions, RequestContext } from '../ap
 import { GatebookError } from '../errors.ts'
 import type { ClientRefusalReason } from '../event/catalogue.ts'
 import { encodeCursor, parseCursor, parseLimit } from '../log/cursor.ts'
+import { clientState } from '../log/row-state.ts'
 import type { ClientTable } from '../store/tables.ts'
 import { generateClientSecret, isClientSecret } from '../token/client-secret.ts'
 import { generateId, isId } from '../util/id.ts'
@@ -34,11 +35,17 @@ export async function createClient(
   const source = eventSource(context, { kind: 'application' })
   const createdBy = source.actor.id ?? source.actor.kind
   await store.transaction(async (tx) => {
-    await tx.db
-      .insertInto('gatebook_client')
-      .values({ id, name, secret_digest: digest, created_by: createdBy, created_at: createdAt, revoked_at: null })
-      .execute()
-    await log.append(tx, [{ ...source, type: 'client.created', outcome: 'success', data: { client: id } }])
+    const row = { id, name, secret_digest: digest, created_by: createdBy, created_at: createdAt, revoked_at: null }
+    await tx.db.insertInto('gatebook_client').values(row).execute()
+    await log.append(tx, [
+      {
+        ...source,
+        type: 'client.created',
+        outcome: 'success',
+        data: { client: id },
+        state: { client: clientState(row) },
+      },
+    ])
   })
   return { id, name, createdBy, createdAt, revokedAt: null, secret }
 }

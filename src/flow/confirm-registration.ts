@@ -86,7 +86,7 @@ export async function requestRegistration(
     const expiresAt = now + settings.confirmationSeconds * 1000
     const waiting = { identifier, identifier_key: identifierKey, password_hash: passwordHash }
     await store.transaction(async (tx) => {
-      await insertOneTimeToken(tx, {
+      await insertOneTimeToken(tx, parts.seal, {
         purpose: 'confirm',
         secret_digest: digest,
         created_at: now,
@@ -100,6 +100,7 @@ export async function requestRegistration(
     const recipient = { userId: owner?.id ?? null, identifier: owner?.identifier ?? identifier, expiresAt }
     mails.add({
       kind: 'confirm',
+      names: [recipient.userId, identifierKey],
       send: () => sendConfirmation({ ...recipient, language: context.language ?? null }, owner === null ? token : null),
     })
   } finally {
@@ -121,7 +122,7 @@ export async function confirmRegistration(
   const slot = passwords.reserve()
   try {
     const source = eventSource(context, { kind: 'anonymous' })
-    const row = await findOneTimeToken(store, 'confirm', input.token)
+    const row = await findOneTimeToken(parts, 'confirm', input.token)
     const refusal = (reason: RegistrationRefusalReason): NewEvent => ({
       ...source,
       type: 'registration.refused',
@@ -158,7 +159,7 @@ export async function confirmRegistration(
     }
     try {
       return await startFirstSession(parts, user, context, async (tx) => {
-        const locked = await lockOneTimeToken(tx, row.id)
+        const locked = await lockOneTimeToken(tx, parts.seal, row.id)
         if (locked === null || problemOf(locked, now) !== null) throw new GatebookError('ERR_CONFIRMATION_INVALID')
         await spendOneTimeToken(tx, row.id, user.userId, now)
         return () => attempt.keepIn(tx, refusal('throttled'))

@@ -7,7 +7,7 @@ import type { RequestContext } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import { lockLiveSessions } from '../session/session-row.ts'
 import type { Transaction } from '../store/transaction.ts'
-import { lockSubject } from '../user/subject.ts'
+import { lockLivingSubject } from '../user/subject.ts'
 import { isId } from '../util/id.ts'
 import { eventSource } from './event-source.ts'
 import type { FlowParts } from './parts.ts'
@@ -17,7 +17,7 @@ export async function disableUser(parts: FlowParts, userId: string, context: Req
   await store.transaction(async (tx) => {
     await requireUser(tx, userId)
     const now = settings.clock.now()
-    if ((await lockSubject(tx, userId, now)).disabledAt !== null) return
+    if ((await lockLivingSubject(tx, userId, now)).disabledAt !== null) return
     const source = eventSource(context, { kind: 'application' })
     await tx.db.updateTable('gatebook_subject').set({ disabled_at: now }).where('id', '=', userId).execute()
     await log.append(tx, [{ ...source, type: 'user.disabled', outcome: 'success', subject: userId }])
@@ -29,7 +29,7 @@ export async function enableUser(parts: FlowParts, userId: string, context: Requ
   const { settings, store, log } = parts
   await store.transaction(async (tx) => {
     await requireUser(tx, userId)
-    if ((await lockSubject(tx, userId, settings.clock.now())).disabledAt === null) return
+    if ((await lockLivingSubject(tx, userId, settings.clock.now())).disabledAt === null) return
     const source = eventSource(context, { kind: 'application' })
     await tx.db.updateTable('gatebook_subject').set({ disabled_at: null }).where('id', '=', userId).execute()
     await log.append(tx, [{ ...source, type: 'user.enabled', outcome: 'success', subject: userId }])

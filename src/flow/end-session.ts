@@ -7,7 +7,7 @@ import type { RequestContext } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import { SESSION_END_REASONS, type SessionEndReason } from '../event/catalogue.ts'
 import { lockLiveSessions, lockSession } from '../session/session-row.ts'
-import { lockSubject } from '../user/subject.ts'
+import { lockLivingSubject } from '../user/subject.ts'
 import { eventSource } from './event-source.ts'
 import type { FlowParts } from './parts.ts'
 
@@ -34,7 +34,7 @@ export async function endAllSessions(
 ): Promise<number> {
   checkReason(reason)
   return parts.store.transaction(async (tx) => {
-    await lockSubject(tx, userId, parts.settings.clock.now())
+    await lockLivingSubject(tx, userId, parts.settings.clock.now())
     const sessions = await lockLiveSessions(tx, userId)
     await parts.sessionEnder.end(tx, sessions, reason, eventSource(context, { kind: 'application' }))
     return sessions.length

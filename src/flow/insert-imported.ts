@@ -1,5 +1,6 @@
 import type { RequestContext } from '../api.ts'
 import type { NewEvent } from '../event/event.ts'
+import { credentialState } from '../log/row-state.ts'
 import { chunks } from '../store/chunks.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { skeletonOf } from '../user/skeleton.ts'
@@ -57,6 +58,7 @@ export async function insertImported(
             ...(row.confirmed && { confirmed: true }),
             ...(lookalikes.has(row.id) && { confusable: true }),
           },
+          state: { credential: credentialState({ user_id: row.id, password_hash: row.passwordHash }) },
         }
         const granted = row.roles.map((role): NewEvent => ({ ...about, type: 'role.granted', data: { role } }))
         return [imported, ...granted, ...(row.disabled ? [{ ...about, type: 'user.disabled' } as const] : [])]

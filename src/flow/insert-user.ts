@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { RequestContext } from '../api.ts'
 import type { NewEvent } from '../event/event.ts'
+import { credentialState } from '../log/row-state.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { skeletonOf } from '../user/skeleton.ts'
 import { eventSource } from './event-source.ts'
@@ -52,10 +53,8 @@ export async function insertUser(
     .insertInto('gatebook_subject')
     .values({ id: userId, generation: 0, credential_version: 0, created_at: now, disabled_at: null, erased_at: null })
     .execute()
-  await tx.db
-    .insertInto('gatebook_credential')
-    .values({ user_id: userId, password_hash: passwordHash, changed_at: now })
-    .execute()
+  const credential = { user_id: userId, password_hash: passwordHash, changed_at: now }
+  await tx.db.insertInto('gatebook_credential').values(credential).execute()
   if (roles.length > 0) {
     await tx.db
       .insertInto('gatebook_role')
@@ -75,6 +74,7 @@ export async function insertUser(
     subject: userId,
     identifier: parts.identifiers.describe(identifier, identifierKey, true),
     data,
+    state: { credential: credentialState(credential) },
   }
   const granted = roles.map(
     (role): NewEvent => ({ ...source, type: 'role.granted', outcome: 'success', subject: userId, data: { role } }),

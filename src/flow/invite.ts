@@ -50,7 +50,7 @@ export async function createInvitation(
   const source = eventSource(context, { kind: 'application' })
   const createdBy = source.actor.id ?? source.actor.kind
   const id = await store.transaction(async (tx) => {
-    const invitation = await insertOneTimeToken(tx, {
+    const invitation = await insertOneTimeToken(tx, parts.seal, {
       purpose: 'invite',
       secret_digest: digest,
       identifier: identifier ?? null,
@@ -75,7 +75,7 @@ export async function createInvitation(
   })
   if (input.send === true && identifier !== undefined) {
     const recipient = { userId: null, identifier, language: context.language ?? null, expiresAt }
-    mails.add({ kind: 'invite', send: () => sendInvitation!(recipient, token) })
+    mails.add({ kind: 'invite', names: [identifierKey], send: () => sendInvitation!(recipient, token) })
   }
   return {
     id,
@@ -114,12 +114,12 @@ export async function listInvitations(
 
 /** False when it was of no use any more: then nothing happens and no event is left. */
 export async function revokeInvitation(
-  { store, log, settings }: FlowParts,
+  { store, log, settings, seal }: FlowParts,
   id: string,
   context: RequestContext = {},
 ): Promise<boolean> {
   return store.transaction(async (tx) => {
-    const row = isId('invitation', id) ? await lockOneTimeToken(tx, id) : null
+    const row = isId('invitation', id) ? await lockOneTimeToken(tx, seal, id) : null
     if (row === null || row.purpose !== 'invite') throw new GatebookError('ERR_INVITATION_NOT_FOUND')
     const now = settings.clock.now()
     if (problemOf(row, now) !== null) return false

@@ -10,11 +10,12 @@
 import type { RequestContext, SessionTokens } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import type { LoginFailureReason } from '../event/catalogue.ts'
+import { credentialState } from '../log/row-state.ts'
 import { checkGrant } from '../session/session-grant.ts'
-import type { Transaction } from '../store/transaction.ts'
 import { normalizeIdentifier } from '../user/identifier.ts'
 import { findLoginProfile, type LoginProfile } from '../user/profile.ts'
 import { openAttempt } from './attempt.ts'
+import type { Rehash } from './log-in.ts'
 import type { FlowParts } from './parts.ts'
 
 export interface LoginInput {
@@ -52,15 +53,16 @@ async function prepareRehash(
   { passwords }: FlowParts,
   profile: LoginProfile,
   password: string,
-): Promise<((tx: Transaction) => Promise<void>) | undefined> {
+): Promise<Rehash | undefined> {
   const passwordHash = await passwords.rehash(profile.passwordHash, password)
   if (passwordHash === null) return undefined
   return async (tx) => {
-    await tx.db
+    const { numUpdatedRows } = await tx.db
       .updateTable('gatebook_credential')
       .set({ password_hash: passwordHash })
       .where('user_id', '=', profile.id)
       .where('password_hash', '=', profile.passwordHash)
-      .execute()
+      .executeTakeFirstOrThrow()
+    return numUpdatedRows > 0n ? credentialState({ user_id: profile.id, password_hash: passwordHash }) : null
   }
 }

@@ -1,8 +1,11 @@
 import type { Passwords } from '../credential/passwords.ts'
+import type { MacCheck } from '../log/entry-walk.ts'
+import type { HoldReader } from '../log/hold-reader.ts'
 import type { EventLog } from '../log/log.ts'
 import type { RefusalLog } from '../log/refusal-log.ts'
 import type { MailLine } from '../mail/mail-line.ts'
 import type { Settings } from '../options.ts'
+import type { RowSeal } from '../secret/row-seal.ts'
 import type { SessionEnder } from '../session/end-sessions.ts'
 import type { Store } from '../store/store.ts'
 import type { Throttle } from '../throttle/throttle.ts'
@@ -25,4 +28,8 @@ export interface FlowParts {
   readonly sessionEnder: SessionEnder
   readonly identifiers: IdentifierKeys
   readonly mails: MailLine
+  readonly seal: RowSeal
+  readonly holds: HoldReader
+  /** Whether an entry carries the MAC of a writer. */
+  readonly isGenuine: MacCheck
 }

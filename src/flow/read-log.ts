@@ -5,6 +5,7 @@
  */
 import type { EventFilter, Page, PageOptions, RequestContext } from '../api.ts'
 import type { LogEvent } from '../event/event.ts'
+import { namesOfFilter } from '../log/event-filter.ts'
 import type { EventReader } from '../log/reader.ts'
 import { eventSource } from './event-source.ts'
 import type { FlowParts } from './parts.ts'
@@ -17,7 +18,6 @@ export async function readLog(
   context: RequestContext,
 ): Promise<Page<LogEvent>> {
   const page = await reader.search(filter, options)
-  const filters = Object.entries(filter).flatMap(([name, value]) => (value === undefined ? [] : [name]))
   const source = eventSource(context, { kind: 'application' })
   await store.transaction((tx) =>
     log.append(tx, [
@@ -25,7 +25,7 @@ export async function readLog(
         ...source,
         type: 'log.read',
         outcome: 'success',
-        data: { filters: filters.sort(), returned: page.items.length },
+        data: { filters: namesOfFilter(filter), returned: page.items.length },
       },
     ]),
   )

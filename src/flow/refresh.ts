@@ -5,11 +5,11 @@
  * (invalid, expired, ended, superseded, reused). `reused` and `expired` end the session: `session.ended`. Whoever presents an
  * authentic token of a session that is over is told why it is: `end_reason`.
  */
-import type { Updateable } from 'kysely'
 import type { RequestContext, SessionTokens } from '../api.ts'
 import { type ErrorCode, GatebookError } from '../errors.ts'
 import type { RefreshRefusalReason, SessionEndReason } from '../event/catalogue.ts'
 import type { NewEvent } from '../event/event.ts'
+import { rotationState } from '../log/row-state.ts'
 import { formatRotations, judgeRefresh, parseRotations, rememberRotation } from '../session/refresh-rule.ts'
 import { lockSession, type SessionRow } from '../session/session-row.ts'
 import type { SessionTable } from '../store/tables.ts'
@@ -123,7 +123,7 @@ async function judge(
     },
     context.accessTokenMaxBytes,
   )
-  const rotated = verdict === 'rotate' ? rotate(parts, session, presented.counter, now) : {}
+  const rotated: Partial<Rotated> = verdict === 'rotate' ? rotate(parts, session, presented.counter, now) : {}
   await tx.db
     .updateTable('gatebook_session')
     .set({
@@ -144,6 +144,7 @@ async function judge(
       tokenId: access.tokenId,
       method: 'refresh-token',
       data: { counter },
+      state: { rotation: rotationState({ ...session, ...rotated }) },
     },
   ])
   return {
@@ -158,8 +159,10 @@ async function judge(
   }
 }
 
+type Rotated = Pick<SessionTable, 'refresh_counter' | 'rotations' | 'last_used_at' | 'expires_at'>
+
 /** The columns of a session that has made one more step. */
-function rotate({ settings }: FlowParts, session: SessionRow, spent: number, now: number): Updateable<SessionTable> {
+function rotate({ settings }: FlowParts, session: SessionRow, spent: number, now: number): Rotated {
   const rotations = rememberRotation(
     parseRotations(session.rotations),
     { counter: spent, at: now },

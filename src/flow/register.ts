@@ -68,7 +68,7 @@ export async function register(
       refusal('throttled'),
     )
     const now = settings.clock.now()
-    const invitation = input.invitation === undefined ? null : await findOneTimeToken(store, 'invite', input.invitation)
+    const invitation = input.invitation === undefined ? null : await findOneTimeToken(parts, 'invite', input.invitation)
     if (input.invitation !== undefined && !isFor(parts, invitation, identifierKey, now)) {
       await attempt.fail(refusal('invitation-invalid'))
       throw new GatebookError('ERR_INVITATION_INVALID')
@@ -113,9 +113,14 @@ function isFor({ settings }: FlowParts, invitation: OneTimeRow | null, identifie
 }
 
 /** False when somebody else was faster. */
-async function spend({ settings }: FlowParts, tx: Transaction, { id }: OneTimeRow, userId: string): Promise<boolean> {
+async function spend(
+  { settings, seal }: FlowParts,
+  tx: Transaction,
+  { id }: OneTimeRow,
+  userId: string,
+): Promise<boolean> {
   const now = settings.clock.now()
-  const locked = await lockOneTimeToken(tx, id)
+  const locked = await lockOneTimeToken(tx, seal, id)
   if (locked === null || problemOf(locked, now) !== null) return false
   await spendOneTimeToken(tx, id, userId, now)
   return true

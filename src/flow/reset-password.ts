@@ -66,7 +66,7 @@ export async function requestPasswordReset(
   const expiresAt = now + settings.resetSeconds * 1000
   const recipient = user?.disabledAt === null ? user : null
   await store.transaction(async (tx) => {
-    await insertOneTimeToken(tx, {
+    await insertOneTimeToken(tx, parts.seal, {
       purpose: 'reset',
       secret_digest: digest,
       created_at: now,
@@ -86,6 +86,7 @@ export async function requestPasswordReset(
   const { id: userId, identifier } = recipient
   mails.add({
     kind: 'reset',
+    names: [userId, identifierKey],
     send: () => sendReset({ userId, identifier, language: context.language ?? null, expiresAt }, token),
   })
 }
@@ -103,7 +104,7 @@ export async function issuePasswordReset(
   const expiresAt = now + settings.resetSeconds * 1000
   const source = eventSource(context, { kind: 'application' })
   await store.transaction(async (tx) => {
-    await insertOneTimeToken(tx, {
+    await insertOneTimeToken(tx, parts.seal, {
       purpose: 'reset',
       secret_digest: digest,
       created_at: now,
@@ -125,7 +126,7 @@ export async function completePasswordReset(
   const { settings, store, passwords, log, throttle } = parts
   const slot = passwords.reserve()
   try {
-    const find = () => findOneTimeToken(store, 'reset', input.token)
+    const find = () => findOneTimeToken(parts, 'reset', input.token)
     const row = await find()
     const user = row?.subjectId == null ? null : await findLoginProfile(store, { userId: row.subjectId })
     const failed = (reason: ResetFailureReason): NewEvent => ({
@@ -149,10 +150,14 @@ export async function completePasswordReset(
     const failure = await store.transaction(async (tx) => {
       const now = settings.clock.now()
       const subject = await lockSubject(tx, user.id, now)
-      const late = failureOf(await lockOneTimeToken(tx, row.id), subject, now)
+      const late = failureOf(
+        await lockOneTimeToken(tx, parts.seal, row.id),
+        subject.erasedAt === null ? subject : null,
+        now,
+      )
       if (late !== null) return late
       await spendOneTimeToken(tx, row.id, user.id, now)
-      await writePassword(parts, tx, user.id, passwordHash)
+      const state = { credential: await writePassword(parts, tx, user.id, passwordHash) }
       // Only who reads the mailbox can have had a token that was sent there.
       const confirmed = row.createdBy === null && isEmailAddress(user.identifier)
       if (confirmed) {
@@ -164,7 +169,7 @@ export async function completePasswordReset(
           .execute()
       }
       await log.append(tx, [
-        { ...source, type: 'password.reset', outcome: 'success', subject: user.id, data: { confirmed } },
+        { ...source, type: 'password.reset', outcome: 'success', subject: user.id, data: { confirmed }, state },
       ])
       await parts.sessionEnder.end(tx, await lockLiveSessions(tx, user.id), 'password-changed', source)
       // What was guessed at is not the password any more.

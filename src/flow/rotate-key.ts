@@ -9,6 +9,7 @@ import type { RequestContext, SigningKey } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import type { EventTypeName } from '../event/catalogue.ts'
 import type { NewEvent } from '../event/event.ts'
+import { keyState } from '../log/row-state.ts'
 import type { MasterSecret } from '../secret/master-secret.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { ALGORITHMS, type AlgorithmName } from '../token/algorithms.ts'
@@ -179,8 +180,15 @@ function requireKeyPairs({ settings }: KeyParts): AlgorithmName {
   return settings.signingAlgorithm
 }
 
-function tell(type: EventTypeName, { kid, algorithm }: KeyRow, context: RequestContext): NewEvent {
-  return { ...eventSource(context, { kind: 'application' }), type, outcome: 'success', data: { kid, algorithm } }
+function tell(type: EventTypeName, row: KeyRow, context: RequestContext): NewEvent {
+  const { kid, algorithm } = row
+  return {
+    ...eventSource(context, { kind: 'application' }),
+    type,
+    outcome: 'success',
+    data: { kid, algorithm },
+    ...(type === 'key.created' && { state: { key: keyState(row) } }),
+  }
 }
 
 function toSigningKey(row: KeyRow): SigningKey {

@@ -1,7 +1,7 @@
 /**
  * Start a session for the application's own user without an attempt: after its own sign-up or second factor.
  *
- * Events: `login.succeeded`; for a disabled user `login.failed` (disabled).
+ * Events: `login.succeeded`; for a disabled user `login.failed` (disabled), for an erased one (unknown-user).
  */
 import type { RequestContext, SessionGrant, SessionTokens } from '../api.ts'
 import { checkGrant } from '../session/session-grant.ts'
@@ -24,12 +24,12 @@ export async function startApplicationSession(
     context,
     knownDeviceId: await findKnownDevice(parts, context, userId),
     loginEvent: {},
-    failure: (reason) => ({
+    failure: (reason, erased) => ({
       ...eventSource(context, { kind: 'application' }),
       type: 'login.failed',
       outcome: 'failure',
       reason,
-      subject: userId,
+      ...(!erased && { subject: userId }),
     }),
     attempt: null,
   })

@@ -1,7 +1,9 @@
 import type { Insertable } from 'kysely'
 import type { RequestContext, SessionTokens } from '../api.ts'
+import type { CommittedFields } from '../event/commitment.ts'
 import type { NewEvent } from '../event/event.ts'
 import { CAPS, cleanText } from '../event/redact.ts'
+import { rotationState, sessionState } from '../log/row-state.ts'
 import { type CheckedGrant, checkClaims } from '../session/session-grant.ts'
 import { lockLiveSessions } from '../session/session-row.ts'
 import type { DeviceTable, SessionTable } from '../store/tables.ts'
@@ -20,6 +22,8 @@ export interface PreparedSession {
   readonly knownDeviceId: DeviceId | null
   readonly context: RequestContext
   readonly loginEvent: Pick<NewEvent, 'identifier' | 'data'>
+  /** Where this log-in has replaced the hash of the password. */
+  readonly credential?: CommittedFields
 }
 
 /** Roles of Gatebook and of the session, once each. */
@@ -67,7 +71,7 @@ export async function startSession(
     prepared.context.accessTokenMaxBytes,
   )
   const device = { id: deviceId, subject_id: subject.id, created_at: now }
-  const live = await insertSession(tx, prepared.knownDeviceId === null ? device : null, {
+  const session = {
     id: sessionId,
     subject_id: subject.id,
     method: grant.method,
@@ -85,7 +89,8 @@ export async function startSession(
     access_expires_at: access.expiresAt,
     ended_at: null,
     end_reason: null,
-  })
+  }
+  const live = await insertSession(tx, prepared.knownDeviceId === null ? device : null, session)
   await log.append(tx, [
     {
       ...source,
@@ -96,6 +101,11 @@ export async function startSession(
       sessionId,
       tokenId: access.tokenId,
       method: grant.method,
+      state: {
+        session: sessionState(session),
+        rotation: rotationState(session),
+        ...(prepared.credential !== undefined && { credential: prepared.credential }),
+      },
     },
   ])
   if (live > settings.sessionsPerUser) await endExcessSessions(parts, tx, subject.id, sessionId, source)

@@ -1,13 +1,18 @@
+import type { CommittedFields } from '../event/commitment.ts'
+import { credentialState } from '../log/row-state.ts'
 import type { Transaction } from '../store/transaction.ts'
 import type { FlowParts } from './parts.ts'
 
-/** Of a subject that this transaction has locked. From here on the one before logs nobody in, and voids what was made for it. */
+/**
+ * Of a subject that this transaction has locked. From here on the one before logs nobody in, and voids what was made for it.
+ * Returns the row as the event has to have it.
+ */
 export async function writePassword(
   parts: FlowParts,
   tx: Transaction,
   userId: string,
   passwordHash: string,
-): Promise<void> {
+): Promise<CommittedFields> {
   await tx.db
     .updateTable('gatebook_credential')
     .set({ password_hash: passwordHash, changed_at: parts.settings.clock.now() })
@@ -18,4 +23,5 @@ export async function writePassword(
     .set((eb) => ({ credential_version: eb('credential_version', '+', 1) }))
     .where('id', '=', userId)
     .execute()
+  return credentialState({ user_id: userId, password_hash: passwordHash })
 }

@@ -3,18 +3,20 @@ import type {
   AuthenticatedRequest,
   AuthenticationRequirements,
   Gatebook,
+  HeaderReader,
   RequestContext,
 } from '../api.ts'
 import { type ErrorCode, GatebookError, isGatebookError } from '../errors.ts'
 import type { TokenRefusalReason } from '../event/catalogue.ts'
 import { networkOf } from '../flow/event-source.ts'
 import type { TokenRefusals } from '../log/token-refusals.ts'
+import type { AccessTokens } from '../token/access.ts'
 import type { Clock } from '../util/clock.ts'
 import { parseBearer } from './bearer.ts'
 import type { Cookies } from './cookie.ts'
 
 export interface AuthenticatorParts {
-  verify(accessToken: string): Promise<AccessClaims>
+  readonly tokens: Pick<AccessTokens, 'verify' | 'verifyKnown'>
   readonly refusals: TokenRefusals
   readonly clock: Clock
   /** Null where the option is off. */
@@ -33,23 +35,37 @@ const REASONS: Readonly<Partial<Record<ErrorCode, TokenRefusalReason>>> = {
   ERR_CSRF: 'cross-site',
 }
 
-/**
- * Throws ERR_TOKEN_MISSING, ERR_CSRF, what `tokens.verify` throws, ERR_FRESH_REQUIRED when the log-in is too long ago
- * (RFC 9470), or ERR_FORBIDDEN when the role is not there; each of them is counted.
- */
-export function createAuthenticator({
-  verify,
-  refusals,
-  clock,
-  cookies,
-}: AuthenticatorParts): Gatebook['authenticate'] {
+export interface Authenticator {
+  /**
+   * Throws ERR_TOKEN_MISSING, ERR_CSRF, what `tokens.verify` throws, ERR_FRESH_REQUIRED when the log-in is too long ago
+   * (RFC 9470), or ERR_FORBIDDEN when the role is not there; each of them is counted.
+   */
+  readonly authenticate: Gatebook['authenticate']
+  /**
+   * The same without requirements and at once, for a token in the Authorization header that was verified before; null for
+   * every other request, which may be a good one.
+   */
+  authenticateKnown(headers: HeaderReader, context: RequestContext): AccessClaims | null
+  /** The access token that a request shows, of which nothing is verified. Throws ERR_TOKEN_INVALID and ERR_CSRF. */
+  findToken(request: AuthenticatedRequest): string | null
+}
+
+const BEARER = 'Bearer '
+
+export function createAuthenticator({ tokens, refusals, clock, cookies }: AuthenticatorParts): Authenticator {
   async function check(token: string, role?: string, maxAgeSeconds?: number): Promise<AccessClaims> {
-    const claims = await verify(token)
+    const claims = await tokens.verify(token)
     if (role !== undefined && !claims.roles.includes(role)) throw new GatebookError('ERR_FORBIDDEN')
     if (maxAgeSeconds !== undefined && clock.now() - claims.authenticatedAt > maxAgeSeconds * 1000) {
       throw new GatebookError('ERR_FRESH_REQUIRED', { members: { max_age: maxAgeSeconds } })
     }
     return claims
+  }
+
+  function findToken(request: AuthenticatedRequest): string | null {
+    const authorization = request.headers.get('authorization')
+    // Whoever shows something there means it, and nobody else can have put it there.
+    return authorization === null ? (cookies?.findAccessToken(request) ?? null) : parseBearer(authorization)
   }
 
   async function authenticate(
@@ -58,20 +74,35 @@ export function createAuthenticator({
     context: RequestContext | (() => RequestContext) = {},
   ): Promise<AccessClaims | null> {
     try {
-      const authorization = request.headers.get('authorization')
-      // Whoever shows something there means it, and nobody else can have put it there.
-      const token = authorization === null ? (cookies?.findAccessToken(request) ?? null) : parseBearer(authorization)
+      const token = findToken(request)
       if (token === null && optional) return null
       if (token === null) throw new GatebookError('ERR_TOKEN_MISSING')
       return await check(token, role, maxAgeSeconds)
     } catch (error) {
-      const reason = isGatebookError(error) ? REASONS[error.code] : undefined
-      if (reason !== undefined) refusals.count(reason, describe(context))
-      throw error
+      throw counted(error, context)
     }
   }
-  // An implementation has no overloads: that null is only for `optional` stands in the type of the method.
-  return authenticate as Gatebook['authenticate']
+
+  function counted(error: unknown, context: RequestContext | (() => RequestContext)): unknown {
+    const reason = isGatebookError(error) ? REASONS[error.code] : undefined
+    if (reason !== undefined) refusals.count(reason, describe(context))
+    return error
+  }
+
+  return {
+    findToken,
+    // An implementation has no overloads: that null is only for `optional` stands in the type of the method.
+    authenticate: authenticate as Gatebook['authenticate'],
+    authenticateKnown(headers, context) {
+      const authorization = headers.get('authorization')
+      if (authorization === null || !authorization.startsWith(BEARER)) return null
+      try {
+        return tokens.verifyKnown(authorization.slice(BEARER.length))
+      } catch (error) {
+        throw counted(error, context)
+      }
+    },
+  }
 }
 
 function describe(given: RequestContext | (() => RequestContext)): Parameters<TokenRefusals['count']>[1] {

@@ -8,6 +8,8 @@ import type { HeaderReader } from './exchange.ts'
 /** With a request id always; the rest as far as it is known. */
 export type HttpContext = RequestContext & { readonly requestId: string }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
 export type ContextReader = (headers: HeaderReader, connection?: Connection) => HttpContext
 
 /** A request id from outside stands in logs and answers, so only plain ones are taken over, and none that looks like ours. */
@@ -27,14 +29,18 @@ export function createContextReader(settings: Settings): ContextReader {
     const userAgent = headers.get('user-agent')
     const inbound = headers.get('x-request-id')
     const language = headers.get('accept-language')
-    const traceId = TRACEPARENT.exec(headers.get('traceparent') ?? '')?.[1]
-    return {
-      ...address,
+    const parent = headers.get('traceparent')
+    const traceId = parent === null ? undefined : TRACEPARENT.exec(parent)?.[1]
+    // Not spread together: this is made for every request.
+    const context: Writable<HttpContext> = {
+      ipSource: address.ipSource,
       requestId: inbound !== null && REQUEST_ID.test(inbound) ? inbound : generateId('request', settings.clock.now()),
-      ...(userAgent === null ? {} : { userAgent }),
-      ...(traceId === undefined ? {} : { traceId }),
-      ...(language !== null && LANGUAGE.test(language) ? { language } : {}),
     }
+    if (address.ip !== undefined) context.ip = address.ip
+    if (userAgent !== null) context.userAgent = userAgent
+    if (traceId !== undefined) context.traceId = traceId
+    if (language !== null && LANGUAGE.test(language)) context.language = language
+    return context
   }
 }
 

@@ -2,7 +2,7 @@ import { GatebookError } from '../errors.ts'
 import type { HttpRequest } from './exchange.ts'
 
 const EXPOSED = 'Retry-After, X-Request-Id, WWW-Authenticate'
-const ALLOWED = 'Authorization, Content-Type, X-Request-Id, Traceparent'
+const ALLOWED = 'Authorization, Content-Type, Last-Event-ID, X-Request-Id, Traceparent'
 
 /** Adds the headers of an answer. `methods` are those of the path, for a preflight. */
 export type Cors = (

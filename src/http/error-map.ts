@@ -5,9 +5,11 @@ import type { Answer } from './route.ts'
 /** Failures that a client may know: it shall come back later. Every other 5xx is ERR_INTERNAL to it. */
 const TELLABLE: ReadonlySet<ErrorCode> = new Set([
   'ERR_OVERLOADED',
+  'ERR_STREAMS_EXHAUSTED',
   'ERR_UNAVAILABLE',
   'ERR_DATABASE_FULL',
   'ERR_CLOSED',
+  'ERR_LOG_TAMPERED',
   'ERR_REVOCATIONS_UNAVAILABLE',
 ])
 

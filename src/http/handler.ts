@@ -1,14 +1,16 @@
 import { z } from 'zod'
 import type { Gatebook } from '../api.ts'
-import { GatebookError } from '../errors.ts'
+import { type ErrorCode, GatebookError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import { createAnswering } from './answer.ts'
+import type { Authenticator } from './authenticate.ts'
 import { readFormBody, readJsonBody } from './body.ts'
 import type { Connection } from './client-address.ts'
 import { credentialsOf } from './client-credentials.ts'
 import { createContextReader, type HttpContext } from './context.ts'
 import { cookiesOf, createCookies } from './cookie.ts'
 import { createCors } from './cors.ts'
+import { createDashboard } from './dashboard.ts'
 import { describeFailure, isTellable } from './error-map.ts'
 import type { HttpRequest, HttpResponse } from './exchange.ts'
 import { toOauthError } from './oauth-error.ts'
@@ -18,32 +20,54 @@ import { createRouter, type FoundRoute } from './router.ts'
 import { listRoutes } from './table.ts'
 import { readQuery, validate } from './validate.ts'
 
+/** Never rejects. */
 export type HttpHandler = (request: HttpRequest, connection?: Connection) => Promise<HttpResponse>
 
 type Target = Exclude<HttpRequest['url'], string>
 
+/** What a client is told, and an operator has to look at. */
+const REPORTED: ReadonlySet<ErrorCode> = new Set(['ERR_UNAVAILABLE', 'ERR_DATABASE_FULL', 'ERR_LOG_TAMPERED'])
+
 const NO_QUERY = z.strictObject({})
 
-/** The whole HTTP API; never rejects. Throws ERR_OPTION_INVALID for `trustedProxies` and `corsOrigins`. */
+/** The whole HTTP API. Throws ERR_OPTION_INVALID for `trustedProxies` and `corsOrigins`. */
 export function createHttpHandler(parts: {
   readonly gate: Gatebook
   /** That of the gate, without a second look at its arguments. */
-  readonly authenticate: Gatebook['authenticate']
+  readonly authenticator: Authenticator
   readonly settings: Settings
   /** Whether a request that comes now comes too late. */
   readonly isClosed: () => boolean
+  /** Does the work of a request, which the end waits for. */
+  readonly track: <T>(work: () => Promise<T>) => Promise<T>
 }): HttpHandler {
-  const { gate, authenticate, settings, isClosed } = parts
+  const { gate, authenticator, settings, isClosed, track } = parts
+  const { authenticate } = authenticator
   const readContext = createContextReader(settings)
   const addCors = createCors(settings.corsOrigins)
   const answering = createAnswering(settings.issuer)
   const cookies = createCookies(settings)
-  const router = createRouter(listRoutes(settings))
+  const routes = listRoutes(settings)
+  const router = createRouter(routes)
+  const dashboard = createDashboard(settings)
+  const fromToken = new Map(routes.flatMap((route) => (route.fromToken ? [[route.path, route.fromToken]] : [])))
+
+  /**
+   * The answer to what can be answered at once; null for every other request. Each promise between a request and its answer
+   * costs as much as looking a token up (`bench/me.ts`).
+   */
+  function answerAtOnce(request: HttpRequest, url: Target, context: HttpContext): HttpResponse | null {
+    const tell = request.method === 'GET' && url.search === '' ? fromToken.get(url.pathname) : undefined
+    const claims = tell === undefined || isClosed() ? null : authenticator.authenticateKnown(request.headers, context)
+    return claims === null ? null : answering.respond(tell!(claims), context.requestId)
+  }
 
   async function dispatch(request: HttpRequest, url: Target, context: HttpContext): Promise<HttpResponse> {
     const path = url.pathname
     if (isClosed()) throw new GatebookError('ERR_CLOSED')
     if (!claimsPath(settings, path)) throw new GatebookError('ERR_NOT_FOUND')
+    const page = dashboard?.find(request.method, path, request.headers) ?? null
+    if (page !== null) return answering.respond(await page, context.requestId)
     const found = router.find(request.method, path)
     if (found !== null) return answering.respond(await handle(found, request, url, context), context.requestId)
     const allowed = router.methodsOf(path)
@@ -78,6 +102,15 @@ export function createHttpHandler(parts: {
         return request.signal
       },
       authorization,
+      get accept() {
+        return headers.get('accept')
+      },
+      get lastEventId() {
+        return headers.get('last-event-id')
+      },
+      async recheck() {
+        await gate.tokens.verify(authenticator.findToken(request) ?? '')
+      },
       cookies: cookiesOf(cookies, headers),
       params,
       query: readQueryOf(route, url),
@@ -94,27 +127,40 @@ export function createHttpHandler(parts: {
     return validate(route.body, body, 'ERR_BODY_INVALID')
   }
 
-  return async (request, connection) => {
+  function refuse(error: unknown, request: HttpRequest, url: Target, { requestId }: HttpContext): HttpResponse {
+    // Being overloaded is no failure, and a line for each would be one more.
+    if (!isTellable(error) || REPORTED.has(error.code)) {
+      settings.diagnostics.error(
+        { request_id: requestId, ...describeFailure(error) },
+        'A request could not be answered.',
+      )
+    }
+    if (isOauthPath(settings, url.pathname)) return answering.respond(toOauthError(error), requestId)
+    return answering.refuse(error, { requestId, authorized: request.headers.has('authorization') })
+  }
+
+  function finish(response: HttpResponse, request: HttpRequest, url: Target): HttpResponse {
+    addCors(request, response.headers, request.method === 'OPTIONS' ? router.methodsOf(url.pathname) : undefined)
+    if (request.method !== 'HEAD') return response
+    if (response.body instanceof ReadableStream) void response.body.cancel()
+    return { ...response, body: null }
+  }
+
+  return (request, connection) => {
     const context = readContext(request.headers, connection)
     const url = typeof request.url === 'string' ? new URL(request.url, 'http://localhost') : request.url
-    let response: HttpResponse
     try {
-      response = await dispatch(request, url, context)
+      const answer = answerAtOnce(request, url, context)
+      if (answer !== null) return Promise.resolve(finish(answer, request, url))
     } catch (error) {
-      // Being overloaded is no failure, and a line for each would be one more.
-      if (!isTellable(error) || error.code === 'ERR_UNAVAILABLE' || error.code === 'ERR_DATABASE_FULL') {
-        const failure = { request_id: context.requestId, ...describeFailure(error) }
-        settings.diagnostics.error(failure, 'A request could not be answered.')
-      }
-      response = isOauthPath(settings, url.pathname)
-        ? answering.respond(toOauthError(error), context.requestId)
-        : answering.refuse(error, {
-            requestId: context.requestId,
-            authorized: request.headers.has('authorization'),
-          })
+      return Promise.resolve(finish(refuse(error, request, url, context), request, url))
     }
-    addCors(request, response.headers, request.method === 'OPTIONS' ? router.methodsOf(url.pathname) : undefined)
-    return request.method === 'HEAD' ? { ...response, body: null } : response
+    return track(async () => {
+      const answer = await dispatch(request, url, context).catch((error: unknown) =>
+        refuse(error, request, url, context),
+      )
+      return finish(answer, request, url)
+    })
   }
 }
 

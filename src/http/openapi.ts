@@ -91,9 +91,14 @@ function bodyTypeOf({ style }: Route): string {
   return style === 'oauth' ? 'application/x-www-form-urlencoded' : 'application/json'
 }
 
-function answerTypeOf({ name }: Route): string {
-  return name === 'metrics' ? 'text/plain' : 'application/json'
+/** JSON has the schema of the route; of any other type the document says no more than that it is a text, or bytes. */
+function contentOf({ types = ['application/json'] }: Route, schema: z.ZodType): Json {
+  return Object.fromEntries(
+    types.map((type) => [type, type === 'application/json' ? { schema: schemaOf(schema) } : PLAIN]),
+  )
 }
+
+const PLAIN: Json = { schema: { type: 'string' } }
 
 function pathParameters(path: string): Json[] {
   return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
@@ -133,7 +138,7 @@ function successes(route: Route, withCookies: boolean): Record<string, Json> {
       status,
       schema === null
         ? { description: 'Done.', ...headers }
-        : { description: 'Done.', ...headers, content: { [answerTypeOf(route)]: { schema: schemaOf(schema) } } },
+        : { description: 'Done.', ...headers, content: contentOf(route, schema) },
     ]),
   )
 }

@@ -23,6 +23,12 @@ export interface Call<Body = unknown, Query = unknown, Claims = AccessClaims | n
   readonly signal: AbortSignal | undefined
   /** As it was presented, for the routes that look at it themselves. */
   readonly authorization: string | null
+  /** The header `Accept`, for the routes that have two forms to answer in. */
+  readonly accept: string | null
+  /** The header `Last-Event-ID`, for streams that go on where one has ended. */
+  readonly lastEventId: string | null
+  /** Throws what `tokens.verify` throws where the access token of this request would be refused by now. */
+  recheck(): Promise<void>
   readonly cookies: RequestCookies
   readonly context: RequestContext
 }
@@ -33,6 +39,10 @@ export interface Answer {
   readonly body?: unknown
   /** Sent as it is, instead of a body in JSON. */
   readonly text?: string
+  /** The same for what is no text. */
+  readonly bytes?: Uint8Array
+  /** The same for what goes on: an event stream (WHATWG HTML §9.2). */
+  readonly stream?: ReadableStream<Uint8Array>
   readonly headers?: Readonly<Record<string, string>>
   /** Each becomes a header of its own (RFC 6265 §3). */
   readonly setCookies?: readonly string[]
@@ -45,6 +55,8 @@ export interface Route {
   readonly method: RouteMethod
   /** With parameters in braces. */
   readonly path: string
+  /** The last parameter takes all that is left of the path, slashes too, and as it was sent: not decoded. */
+  readonly rest?: true
   readonly summary: string
   readonly auth: RouteAuth
   /** Strict: a member or parameter that is not in the schema is refused. */
@@ -56,10 +68,14 @@ export interface Route {
   readonly query?: z.ZodType
   /** Per status the schema of the body, null for none. */
   readonly responses: Readonly<Record<number, z.ZodType | null>>
+  /** The media types of what is answered, where that is not JSON alone; the first one unless `Accept` says otherwise. */
+  readonly types?: readonly string[]
   /** Codes beside those that follow from `auth`, `body` and `query`. */
   readonly errors?: readonly ErrorCode[]
   /** Takes `cookies: true`, and answers with cookies then. */
   readonly setsCookies?: true
+  /** What `handle` answers where that follows from the access token alone: then nobody has to wait for it. */
+  fromToken?(claims: AccessClaims): Answer
   handle(call: Call): Promise<Answer>
 }
 

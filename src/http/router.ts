@@ -3,7 +3,7 @@ import type { Route, RouteMethod } from './route.ts'
 
 export interface FoundRoute {
   readonly route: Route
-  /** Parts of the path in braces, percent-decoded once. */
+  /** Parts of the path in braces, percent-decoded once unless the route takes the rest of the path. */
   readonly params: Readonly<Record<string, string>>
 }
 
@@ -19,13 +19,14 @@ const METHODS: readonly RouteMethod[] = ['GET', 'POST', 'PATCH', 'DELETE']
 /** Goes by the path as it was sent: a route has one spelling. */
 export function createRouter(routes: readonly Route[]): Router {
   const router = new TrieRouter<Route>()
-  for (const route of routes) router.add(route.method, route.path.replaceAll(/\{(\w+)\}/g, ':$1'), route)
+  for (const route of routes) router.add(route.method, patternOf(route), route)
 
   return {
     find(method, path) {
       const [found] = router.match(method === 'HEAD' ? 'GET' : method, path)[0] as [Route, Record<string, string>][]
       if (found === undefined) return null
       const [route, params] = found
+      if (route.rest === true) return { route, params: { ...params } }
       return { route, params: Object.fromEntries(Object.entries(params).map(([name, text]) => [name, decode(text)])) }
     },
     methodsOf(path) {
@@ -33,6 +34,11 @@ export function createRouter(routes: readonly Route[]): Router {
       return own.length === 0 ? [] : [...own, ...(own.includes('GET') ? ['HEAD'] : []), 'OPTIONS']
     },
   }
+}
+
+function patternOf({ path, rest }: Route): string {
+  const pattern = path.replaceAll(/\{(\w+)\}/g, ':$1')
+  return rest === true ? `${pattern}{.+}` : pattern
 }
 
 function decode(text: string): string {

@@ -1,10 +1,15 @@
 import { z } from 'zod'
+import type { WireOpening, WireReceipt } from '../log/receipt.ts'
+import { QUERY_MAX_LENGTH } from '../query/parse-query.ts'
 import { parseCidrRange } from '../util/address.ts'
 import type {
   WireActivity,
   WireClaims,
   WireClient,
+  WireErasurePreview,
+  WireErasureReport,
   WireEvent,
+  WireHold,
   WireInvitation,
   WireNewClient,
   WireNewInvitation,
@@ -12,6 +17,7 @@ import type {
   WireRevocationPage,
   WireSession,
   WireSessionDetail,
+  WireSessionRecord,
   WireSignedIn,
   WireSigningKey,
   WireTokens,
@@ -25,12 +31,12 @@ import type {
 export const documented: z.core.$ZodRegistry<Record<string, unknown>> = z.registry<Record<string, unknown>>()
 
 /** A schema that becomes `#/components/schemas/NAME`. */
-function named<T>(id: string, schema: z.ZodType<T>, description: string): z.ZodType<T> {
+export function named<T>(id: string, schema: z.ZodType<T>, description: string): z.ZodType<T> {
   documented.add(schema, { id, description })
   return schema
 }
 
-function described<S extends z.ZodType>(schema: S, facts: Record<string, unknown>): S {
+export function described<S extends z.ZodType>(schema: S, facts: Record<string, unknown>): S {
   documented.add(schema, facts)
   return schema
 }
@@ -96,6 +102,25 @@ export const sessionSchema: z.ZodType<WireSession> = named(
   'Session',
   z.object(session),
   'One log-in, from its start to its end.',
+)
+
+const sessionRecordSchema: z.ZodType<WireSessionRecord> = named(
+  'SessionRecord',
+  z.object({
+    id: z.string(),
+    user_id: z.string(),
+    method: z.string(),
+    started_at: instant,
+    last_refreshed_at: described(z.int().nullable(), { description: 'Null when it was never refreshed.' }),
+    refresh_count: z.int(),
+    expires_at: instant,
+    ended_at: z.int().nullable(),
+    end_reason: text,
+    ip: text,
+    user_agent: text,
+    device: text,
+  }),
+  'One log-in, from its start to its end, as admins see it.',
 )
 
 export const signingKeySchema: z.ZodType<WireSigningKey> = named(
@@ -252,6 +277,10 @@ function listSchema<T>(id: string, item: z.ZodType<T>): z.ZodType<{ items: T[] }
 
 export const sessionListSchema: z.ZodType<{ items: WireSession[] }> = listSchema('SessionList', sessionSchema)
 export const sessionPageSchema: z.ZodType<WirePage<WireSession>> = pageSchema('SessionPage', sessionSchema)
+export const sessionRecordPageSchema: z.ZodType<WirePage<WireSessionRecord>> = pageSchema(
+  'SessionRecordPage',
+  sessionRecordSchema,
+)
 export const userListSchema: z.ZodType<{ items: WireUser[] }> = listSchema('UserList', userSchema)
 export const userPageSchema: z.ZodType<WirePage<WireUser>> = pageSchema('UserPage', userSchema)
 export const activityPageSchema: z.ZodType<WirePage<WireActivity>> = pageSchema('ActivityPage', activitySchema)
@@ -266,6 +295,41 @@ export const signingKeyListSchema: z.ZodType<{ items: WireSigningKey[] }> = list
   signingKeySchema,
 )
 
+const erasureCounts = {
+  user_id: described(text, { description: 'Null for an identifier that is nobody’s.' }),
+  events: z.int(),
+  networks: z.int(),
+  sessions: z.int(),
+  devices: z.int(),
+  tokens: z.int(),
+  counters: z.int(),
+}
+export const erasureReportSchema: z.ZodType<WireErasureReport> = named(
+  'ErasureReport',
+  z.object(erasureCounts),
+  'What was emptied or removed.',
+)
+export const erasurePreviewSchema: z.ZodType<WireErasurePreview> = named(
+  'ErasurePreview',
+  z.object({ ...erasureCounts, acts_on_others: z.int(), holds: z.array(z.string()) }),
+  'What an erasure would empty or remove.',
+)
+export const holdSchema: z.ZodType<WireHold> = named(
+  'Hold',
+  z.object({
+    id: z.string(),
+    user_id: text,
+    identifier: text,
+    from: instant.nullable(),
+    to: instant.nullable(),
+    reason: z.string(),
+    reference: text,
+    created_by: z.string(),
+    created_at: instant,
+  }),
+  'A legal hold: what it covers neither expires nor is erased.',
+)
+export const holdListSchema: z.ZodType<{ items: WireHold[] }> = listSchema('HoldList', holdSchema)
 export const endedSchema: z.ZodType = z.object({ ended: z.int() })
 export const healthSchema: z.ZodType = z.object({ status: z.literal('ok') })
 export const readySchema: z.ZodType = z.object({ ready: z.literal(true) })
@@ -278,6 +342,47 @@ export const oauthErrorSchema: z.ZodType = named(
   z.object({ error: z.string(), error_description: z.string() }),
   'RFC 6749 §5.2.',
 )
+
+const opening: z.ZodType<WireOpening | null> = z
+  .object({ salt: described(z.string(), { description: '64 hexadecimal digits.' }), fields: data })
+  .nullable()
+
+export const receiptSchema: z.ZodType<WireReceipt> = named(
+  'Receipt',
+  z.object({
+    format: z.string(),
+    event_id: z.string(),
+    index: z.int(),
+    size: described(z.int(), { description: 'How many entries the checkpoint covers.' }),
+    leaf: described(z.string(), { description: 'The exact bytes of the entry, as the UTF-8 that they are.' }),
+    leaf_hash: described(z.string(), { description: '64 hexadecimal digits.' }),
+    proof: described(z.string(), { description: 'C2SP tlog-proof.' }),
+    opening: z.object({ id: opening, net: opening }),
+  }),
+  'That an event stands in the log, to be checked with the public key of the log alone. A class of `opening` is null where its fields have been forgotten.',
+)
+
+export const configurationSchema: z.ZodType = named(
+  'Configuration',
+  z.object({
+    items: z.array(
+      z.object({
+        name: z.string(),
+        env: z.string(),
+        value: z.union([z.string(), z.number(), z.boolean(), z.array(z.string()), z.null()]),
+        unit: text,
+        source: z.enum(['default', 'environment', 'file', 'option']),
+      }),
+    ),
+  }),
+  'The settings in force; of a secret, `set` or `not set`.',
+)
+
+/** Texts of WHATWG HTML §9.2. */
+export const eventStreamSchema: z.ZodType<string> = z.string()
+
+/** Texts and bytes whose form C2SP says. */
+export const logFileSchema: z.ZodType<string> = z.string()
 
 export const problemSchema: z.ZodType = named(
   'Problem',
@@ -316,6 +421,12 @@ export const addressParameter: z.ZodType<string> = described(
   z.string().refine((ip) => parseCidrRange(ip) !== null),
   { description: 'An address or a CIDR.' },
 )
+export const queryParameter: z.ZodType<string> = described(z.string().max(QUERY_MAX_LENGTH), {
+  description: 'A query such as `outcome:failure ip:203.0.113.0/24 -reason:throttled since:24h`; see docs/search.md.',
+})
+export const timeZoneParameter: z.ZodType<string> = described(z.string().refine(isTimeZone), {
+  description: 'IANA name of the time zone in which times without an offset are meant; UTC unless given.',
+})
 export const instantParameter: z.ZodType<number> = described(
   z
     .string()
@@ -331,6 +442,14 @@ export const pageParameters: {
 } = { limit: z.exactOptional(limitParameter), cursor: z.exactOptional(cursorParameter) }
 
 const ISO_8601 = /^(\d{4})-(\d\d)-(\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/
+
+function isTimeZone(name: string): boolean {
+  try {
+    return name.length <= 64 && new Intl.DateTimeFormat('en', { timeZone: name }) !== null
+  } catch {
+    return false
+  }
+}
 
 function parseInstant(typed: string): number | null {
   if (/^\d{1,15}$/.test(typed)) return Number(typed)

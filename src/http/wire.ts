@@ -1,6 +1,10 @@
 import type {
   AccessClaims,
   Client,
+  ErasureCounts,
+  ErasurePreview,
+  ErasureReport,
+  Hold,
   Invitation,
   NewClient,
   NewInvitation,
@@ -49,6 +53,22 @@ export interface WireSession {
   user_agent: string | null
   device_id: string | null
   method: string
+}
+
+/** A session as it went, for admins. */
+export interface WireSessionRecord {
+  id: string
+  user_id: string
+  method: string
+  started_at: number
+  last_refreshed_at: number | null
+  refresh_count: number
+  expires_at: number
+  ended_at: number | null
+  end_reason: string | null
+  ip: string | null
+  user_agent: string | null
+  device: string | null
 }
 
 /** With the event that ended it, where it has ended. */
@@ -153,6 +173,27 @@ export interface WireEvent {
   data: Record<string, unknown>
 }
 
+export interface WireErasureReport extends ErasureCounts {
+  user_id: string | null
+}
+
+export interface WireErasurePreview extends WireErasureReport {
+  acts_on_others: number
+  holds: string[]
+}
+
+export interface WireHold {
+  id: string
+  user_id: string | null
+  identifier: string | null
+  from: number | null
+  to: number | null
+  reason: string
+  reference: string | null
+  created_by: string
+  created_at: number
+}
+
 export interface WirePage<T> {
   items: T[]
   next: string | null
@@ -219,6 +260,21 @@ export function toWireUser(user: User): WireUser {
     disabled_at: user.disabledAt,
     roles: [...user.roles],
   }
+}
+
+export function toWireErasureReport({ userId, ...report }: ErasureReport): WireErasureReport {
+  const { events, networks, sessions, devices, tokens, counters } = report
+  return { user_id: userId, events, networks, sessions, devices, tokens, counters }
+}
+
+export function toWireErasurePreview(preview: ErasurePreview): WireErasurePreview {
+  return { ...toWireErasureReport(preview), acts_on_others: preview.actsOnOthers, holds: [...preview.holds] }
+}
+
+export function toWireHold(hold: Hold): WireHold {
+  const { id, identifier, from, to, reason, reference } = hold
+  const { userId: user_id, createdBy: created_by, createdAt: created_at } = hold
+  return { id, user_id, identifier, from, to, reason, reference, created_by, created_at }
 }
 
 export function toWireInvitation(invitation: Invitation): WireInvitation {
@@ -289,6 +345,24 @@ export function toWireEvent(event: LogEvent): WireEvent {
     request_id: event.requestId,
     trace_id: event.traceId,
     data: event.data,
+  }
+}
+
+export function toWireSessionRecord(session: Session): WireSessionRecord {
+  const { id, userId, method, createdAt, lastUsedAt, refreshCount, ip, userAgent, deviceId } = session
+  return {
+    id,
+    user_id: userId,
+    method,
+    started_at: createdAt,
+    last_refreshed_at: refreshCount === 0 ? null : lastUsedAt,
+    refresh_count: refreshCount,
+    expires_at: session.expiresAt,
+    ended_at: session.endedAt,
+    end_reason: session.endReason,
+    ip,
+    user_agent: userAgent,
+    device: deviceId,
   }
 }
 

@@ -4,6 +4,8 @@ import type { Diagnostics } from '../options.ts'
 export interface Mail {
   /** For diagnostics: what kind of mail, never to whom. */
   readonly kind: 'reset' | 'confirm' | 'invite'
+  /** Whom it names: user id and normalised identifier, as far as there are any. */
+  readonly names: readonly (string | null)[]
   send(): void | Promise<void>
 }
 
@@ -16,6 +18,8 @@ export interface Mail {
 export interface MailLine {
   /** Never throws and never waits. Past the limit the mail is dropped, with a line in the diagnostics. */
   add(mail: Mail): void
+  /** Drops what waits and names one of these. */
+  forget(names: readonly string[]): void
   /** Sends what waits at once, as far as that takes no more than some seconds. */
   close(): Promise<void>
 }
@@ -33,6 +37,8 @@ export function createMailLine(diagnostics: Diagnostics): MailLine {
   const timers = new Map<NodeJS.Timeout, () => void>()
   const underWay = new Set<Promise<void>>()
   let closing = false
+  /** Not sent yet, and not to be forgotten. */
+  const open = new Set<Mail>()
 
   function later(milliseconds: number, work: () => void): void {
     const run = (): void => {
@@ -61,15 +67,18 @@ export function createMailLine(diagnostics: Diagnostics): MailLine {
   }
 
   async function sendOne(mail: Mail, tries: number): Promise<void> {
+    if (!open.has(mail)) return
     try {
       await mail.send()
+      open.delete(mail)
     } catch (error) {
-      const pause = closing ? undefined : RETRIES[tries]
+      const pause = closing || !open.has(mail) ? undefined : RETRIES[tries]
       diagnostics.error(
         { err: error, mail: mail.kind, try: tries + 1 },
         pause === undefined ? 'A mail could not be sent.' : 'A mail could not be sent; it is tried again.',
       )
-      if (pause !== undefined) later(pause, () => enter(mail, tries + 1))
+      if (pause === undefined) open.delete(mail)
+      else later(pause, () => enter(mail, tries + 1))
     }
   }
 
@@ -82,8 +91,15 @@ export function createMailLine(diagnostics: Diagnostics): MailLine {
         )
         return
       }
+      open.add(mail)
       const [least, most] = PAUSE
       later(least + Math.random() * (most - least), () => enter(mail, 0))
+    },
+
+    forget(names) {
+      for (const mail of open) {
+        if (mail.names.some((name) => name !== null && names.includes(name))) open.delete(mail)
+      }
     },
 
     async close() {

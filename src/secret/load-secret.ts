@@ -1,11 +1,11 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { link, open, readFile, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { GatebookError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import { ifAbsent } from '../store/insert-if-absent.ts'
 import type { Store } from '../store/store.ts'
 import { type MasterSecret, parseMasterSecret } from './master-secret.ts'
+import { placePrivateFile, readPrivateFile } from './private-file.ts'
 
 /**
  * The configured secret; outside production one that is made at the first start, in a file that only its owner can read.
@@ -24,20 +24,19 @@ export async function loadMasterSecret(store: Store, settings: Settings): Promis
 async function readOrCreate(settings: Settings, databaseHasSecret: boolean): Promise<MasterSecret> {
   if (settings.secret !== null) return parseMasterSecret(settings.secret, 'secret')
   const path = resolve(settings.secretFile)
-  const text = (await readSecretFile(path)) ?? (await createSecretFile(path, settings, databaseHasSecret))
+  const text = (await readFileOf(path)) ?? (await createSecretFile(path, settings, databaseHasSecret))
   return parseMasterSecret(text, `the file ${path} (secretFile)`)
 }
 
-async function readSecretFile(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw new GatebookError('ERR_SECRET_MISSING', {
-      cause: error,
-      detail: `The file ${path} (secretFile) cannot be read: ${(error as Error).message}.`,
-    })
-  }
+async function readFileOf(path: string): Promise<string | null> {
+  return readPrivateFile(path).catch((error: unknown) => {
+    throw unusable(path, 'read', error)
+  })
+}
+
+function unusable(path: string, what: 'read' | 'made', cause: unknown): GatebookError {
+  const detail = `The file ${path} (secretFile) cannot be ${what}: ${(cause as Error).message}.`
+  return new GatebookError('ERR_SECRET_MISSING', { cause, detail })
 }
 
 async function createSecretFile(path: string, settings: Settings, databaseHasSecret: boolean): Promise<string> {
@@ -51,40 +50,17 @@ async function createSecretFile(path: string, settings: Settings, databaseHasSec
       detail: `With NODE_ENV=production the master secret is not made up: set secret, or put one into ${path} (secretFile), e.g. from: openssl rand -base64 32`,
     })
   }
-  const text = randomBytes(32).toString('base64url')
-  try {
-    await writeWhole(path, `${text}\n`)
-  } catch (error) {
-    // Another process was quicker.
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return readFile(path, 'utf8')
-    throw new GatebookError('ERR_SECRET_MISSING', {
-      cause: error,
-      detail: `The file ${path} (secretFile) cannot be made: ${(error as Error).message}.`,
-    })
-  }
+  const { text, made } = await placePrivateFile(path, `${randomBytes(32).toString('base64url')}\n`).catch(
+    (error: unknown) => {
+      throw unusable(path, 'made', error)
+    },
+  )
+  if (!made) return text
   settings.diagnostics.info(
     { path },
     'A master secret was made. Keep it out of the repository and out of the backups of the database.',
   )
   return text
-}
-
-/** The file is there with all of its content or not at all, and is on the disk before anything is made with it. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
-  try {
-    const file = await open(draft, 'wx', 0o600)
-    try {
-      await file.writeFile(text)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    // Not a rename, which would replace what another process has put there.
-    await link(draft, path)
-  } finally {
-    await rm(draft, { force: true })
-  }
 }
 
 /** Compares without noting anything down, for whoever only looks. Throws ERR_SECRET_MISMATCH. */

@@ -9,6 +9,7 @@ export type SecretLabel =
   | 'identifier'
   | 'throttle'
   | 'writer-mac'
+  | 'row-seal'
   | 'check'
 
 const MINIMUM_CHARACTERS = 32

@@ -15,6 +15,13 @@ export interface SessionReader {
   list(userId: string): Promise<readonly Session[]>
   /** Those that have ended, the last one first. Throws ERR_QUERY_INVALID, ERR_CURSOR_INVALID. */
   listEnded(userId: string, options?: PageOptions): Promise<Page<Session>>
+  /** Of one user, or all of everybody, the last begun first. Throws ERR_QUERY_INVALID, ERR_CURSOR_INVALID. */
+  search(
+    filter: { readonly userId?: string; readonly state?: 'live' | 'ended' | 'all' },
+    options?: PageOptions,
+  ): Promise<Page<Session>>
+  /** How many are live, of all users; from the index. */
+  countLive(): Promise<number>
 }
 
 export function createSessionReader(store: Store, clock: Clock): SessionReader {
@@ -41,6 +48,41 @@ export function createSessionReader(store: Store, clock: Clock): SessionReader {
           .execute(),
       )
       return rows.map(toSession)
+    },
+    async search({ userId, state = 'all' }, options = {}) {
+      // There is no index in which those that are live, or have ended, stand in the order in which they began.
+      if (userId === undefined && state !== 'all') {
+        throw new GatebookError('ERR_QUERY_INVALID', {
+          members: { members: ['state'], expected: 'all, or one user beside it' },
+        })
+      }
+      const limit = parseLimit(options.limit)
+      const before = options.cursor === undefined ? null : parseCursor(options.cursor)
+      if (before !== null && !isId('session', before)) throw new GatebookError('ERR_CURSOR_INVALID')
+      const rows = await store.read((db) => {
+        // Ids grow with time.
+        let query = db.selectFrom('gatebook_session').selectAll().orderBy('id', 'desc')
+        if (userId !== undefined) query = query.where('subject_id', '=', userId)
+        if (before !== null) query = query.where('id', '<', before)
+        if (state === 'live') query = query.where('ended_at', 'is', null).where('expires_at', '>', clock.now())
+        if (state === 'ended') {
+          query = query.where(({ eb, or }) => or([eb('ended_at', 'is not', null), eb('expires_at', '<=', clock.now())]))
+        }
+        return query.limit(sql.lit(limit + 1)).execute()
+      })
+      const items = rows.slice(0, limit).map(toSession)
+      return { items, next: rows.length > limit ? encodeCursor(items.at(-1)!.id) : null }
+    },
+    async countLive() {
+      const row = await store.read((db) =>
+        db
+          .selectFrom('gatebook_session')
+          .select(({ fn }) => fn.countAll<number>().as('count'))
+          .where('ended_at', 'is', null)
+          .where('expires_at', '>', clock.now())
+          .executeTakeFirstOrThrow(),
+      )
+      return Number(row.count)
     },
     async listEnded(userId, options = {}) {
       const limit = parseLimit(options.limit)

@@ -13,6 +13,7 @@ export function toSession(row: SessionRow): Session {
     userId: row.subject_id,
     createdAt: Number(row.created_at),
     lastUsedAt: Number(row.last_used_at),
+    refreshCount: Number(row.refresh_counter),
     expiresAt: Number(row.expires_at),
     endedAt: row.ended_at === null ? null : Number(row.ended_at),
     endReason: row.end_reason as SessionEndReason | null,

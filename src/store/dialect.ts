@@ -8,6 +8,8 @@ export interface Dialect {
   readonly name: DialectName
   /** Where the data is, for people: without a password. */
   readonly location: string
+  /** Gone with the process. */
+  readonly ephemeral?: boolean
   /** Loads the driver and opens the database. Throws ERR_DATABASE. */
   connect(): Promise<OpenDatabase>
 }
@@ -24,6 +26,11 @@ export interface OpenDatabase {
   adopt(connection: object): Kysely<Tables> | null
   /** How processes on this database tell each other that there is something to read; null where they can only look. */
   readonly signals: DatabaseSignals | null
+  /**
+   * Overwrites what is left of removed rows in files that this process writes; false when somebody who reads was in the way.
+   * Null where that is the business of the server.
+   */
+  readonly scrub: (() => Promise<boolean>) | null
   /** Ends what was opened here; an application's own pool stays open. */
   close(): Promise<void>
 }
@@ -54,6 +61,8 @@ export interface DialectTraits {
    * planner has to be told how large these tables are. Null where the engine finds out by itself.
    */
   readonly analyze: ((tables: readonly string[]) => string) | null
+  /** SQL for the whole number that a text begins with; NULL or 0 where it begins with none, and never an error. */
+  leadingNumber(text: string): string
   /** The transaction was rolled back by the engine (deadlock, serialisation, busy) and can be run again. */
   isRetryable(error: unknown): boolean
   isUniqueViolation(error: unknown): boolean

@@ -9,9 +9,9 @@ import type { Tables } from './tables.ts'
 export function ifAbsent<Table extends keyof Tables>(
   query: InsertQueryBuilder<Tables, Table, InsertResult>,
   traits: DialectTraits,
-  key: keyof Tables[Table] & string,
+  ...key: readonly (keyof Tables[Table] & string)[]
 ): InsertQueryBuilder<Tables, Table, InsertResult> {
   return traits.conflictClause === 'on-conflict'
-    ? query.onConflict((conflict) => conflict.column(key as never).doNothing())
-    : query.onDuplicateKeyUpdate({ [key]: sql.ref(key) } as never)
+    ? query.onConflict((conflict) => conflict.columns(key as never).doNothing())
+    : query.onDuplicateKeyUpdate({ [key[0]!]: sql.ref(key[0]!) } as never)
 }

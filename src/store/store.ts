@@ -29,5 +29,10 @@ export interface Store {
    * another database.
    */
   within<T>(hostTransaction: unknown, work: (tx: Transaction) => Promise<T>): Promise<T>
+  /**
+   * What has been removed or emptied is then not in the files of SQLite either. False when that could not be had within some
+   * seconds, because somebody reads all the time. On other engines it is for the server, and this does nothing.
+   */
+  scrub(): Promise<boolean>
   close(): Promise<void>
 }

@@ -14,11 +14,17 @@ export interface Tables {
   gatebook_queue: QueueTable
   gatebook_entry: EntryTable
   gatebook_log_state: LogStateTable
+  gatebook_tile: TileTable
+  gatebook_checkpoint: CheckpointTable
+  gatebook_anchor: AnchorTable
   gatebook_signing_key: SigningKeyTable
   gatebook_throttle: ThrottleTable
   gatebook_revocation: RevocationTable
   gatebook_one_time_token: OneTimeTokenTable
   gatebook_client: ClientTable
+  gatebook_retention: RetentionTable
+  gatebook_hold: HoldTable
+  gatebook_erasure: ErasureTable
 }
 
 export interface MetaTable {
@@ -121,14 +127,49 @@ export interface EntryTable {
   event_id: string
   leaf: Uint8Array
   leaf_hash: Uint8Array
-  /** Of the writer, kept until a signed checkpoint covers the entry. */
+  /** Of the writer; what no signed checkpoint covers is believed for nothing else. */
   mac: Uint8Array | null
 }
 
 export interface LogStateTable {
   id: number
-  /** Number of entries. */
+  /** Number of entries, with those that were pruned. */
   size: number
+  /** The first so many entries are gone; a multiple of 256. */
+  pruned: Generated<number>
+}
+
+/**
+ * Hashes of the tree above its leaves, as the tiles of C2SP tlog-tiles have them: at level 1 the roots of 256 leaves each, and so
+ * on. The last tile of a level grows. Tiles of level 0 are not kept, since they are the leaf hashes of the entries.
+ */
+export interface TileTable {
+  level: number
+  place: number
+  hashes: Uint8Array
+}
+
+export interface CheckpointTable {
+  /** Grows with each restored backup; see `spec/checkpoint.md`. */
+  epoch: number
+  size: number
+  /** Signed note, with the signatures of witnesses where there are any. */
+  note: string
+  signed_at: number
+  /** NULL for the newest one while it has not been handed to the anchors. */
+  published_at: number | null
+  /** After pruning beyond its size: the consistency proof from it to the first entry that was left then; see `log/kept-proof.ts`. */
+  proof: Uint8Array | null
+}
+
+/** How far each anchor has come. */
+export interface AnchorTable {
+  name: string
+  epoch: number
+  size: number
+  anchored_at: number | null
+  failed_at: number | null
+  failure: string | null
 }
 
 export interface SigningKeyTable {
@@ -190,6 +231,51 @@ export interface ClientTable {
   revoked_at: number | null
 }
 
+/** How far each rule of the retention has come. The row `lock` is what all forgetting takes turns at. */
+export interface RetentionTable {
+  name: string
+  /** What a `log.expired` has announced: older than this goes. */
+  before_at: number
+  /** Where the walk through the rows has come to: instant and key of the last one that was looked at. */
+  done_at: number
+  done_key: string
+}
+
+/** What neither expires nor is erased. Conditions that are NULL hold for everything. */
+export interface HoldTable {
+  id: string
+  subject_id: string | null
+  /** Normalised. */
+  identifier: string | null
+  from_at: number | null
+  to_at: number | null
+  reason: string
+  reference: string | null
+  created_by: string
+  created_at: number
+  /** Over all of it; see `secret/row-seal.ts`. */
+  mac: Uint8Array
+}
+
+/** An erasure that is not finished: all that names somebody is gone from here when it is. */
+export interface ErasureTable {
+  id: string
+  subject_id: string | null
+  /** JSON; normalised. */
+  identifiers: string
+  actor_kind: string
+  actor_id: string | null
+  reason: 'requested' | 'under-way'
+  reference: string | null
+  /** JSON: what was emptied or removed so far. */
+  counts: string
+  started_at: number
+  /** When somebody was at it last. */
+  touched_at: number
+  /** Over all but `touched_at`; see `secret/row-seal.ts`. */
+  mac: Uint8Array
+}
+
 /** What a secret in a mail or a link stands for: a reset, a confirmation, an invitation. */
 export interface OneTimeTokenTable {
   id: string
@@ -214,4 +300,6 @@ export interface OneTimeTokenTable {
   spent_at: number | null
   spent_by: string | null
   revoked_at: number | null
+  /** Over what it was made for; see `secret/row-seal.ts`. */
+  mac: Uint8Array
 }

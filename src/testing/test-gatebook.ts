@@ -13,6 +13,9 @@ import { readEvents } from './read-events.ts'
 /** The password of every user that `signIn` makes, unless it is given another one. */
 export const TEST_PASSWORD = 'a pass phrase for tests'
 
+/** Known to everybody who can read this: what a test leaves is proof of nothing. */
+const LOG_KEY = 'PRIVATE+KEY+app.example/log-test+289323d5+AS/hp3QxAzkJTU9pJHHrBs0G5GEssyiZ0DNUZ+N16dUv'
+
 /** Those of `createGatebook`, all optional, and a clock that can be moved. */
 export interface TestGatebookOptions extends Partial<Omit<GatebookOptions, 'clock'>> {
   /** Default `createFakeClock()`. Two gates with the same clock grow old together. */
@@ -83,6 +86,8 @@ export async function createTestGatebook(options: TestGatebookOptions = {}): Pro
     issuer: 'https://app.test',
     database: sqlite(':memory:'),
     ...secret,
+    logKey: LOG_KEY,
+    logGuard: ':memory:',
     ...CHEAP_HASHES,
     accessTokenJitterPercent: 0,
     ...options,

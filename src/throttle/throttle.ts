@@ -1,9 +1,10 @@
 import { createHmac } from 'node:crypto'
-import { sql } from 'kysely'
+import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely'
 import type { Settings } from '../options.ts'
 import type { MasterSecret } from '../secret/master-secret.ts'
 import { chunks } from '../store/chunks.ts'
 import type { Store } from '../store/store.ts'
+import type { Tables } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { addressPrefix } from '../util/address.ts'
 import { encodeBase64url } from '../util/base64url.ts'
@@ -51,6 +52,10 @@ export interface Throttle {
   settle(): Promise<void>
   /** Sets back every counter of an account; the number of those that had counted anything. */
   unlock(tx: Transaction, account: string): Promise<number>
+  /** How many counters an account has, those of mail too. */
+  count(account: string): Promise<number>
+  /** Removes every counter of an account, those of mail too; how many there were. */
+  erase(account: string): Promise<number>
   /** Removes counters that nothing depends on any more; true when there may be more. */
   forget(): Promise<boolean>
 }
@@ -95,6 +100,11 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
       keys.push({ id, scope: 'address', account: null })
     }
     return sortKeys(keys)
+  }
+
+  function isOfAccount(account: string): (eb: ExpressionBuilder<Tables, 'gatebook_throttle'>) => Expression<SqlBool> {
+    const mails = (['confirmation', 'reset'] as const).map((purpose) => digest('mail', account, purpose))
+    return (eb) => eb.or([eb('account', '=', digest('account', account)), eb('id', 'in', mails)])
   }
 
   /** What is owed to an earlier window is void: the address has begun anew. */
@@ -201,6 +211,37 @@ export function createThrottle(store: Store, secret: MasterSecret, settings: Set
         .where('failures', '>', 0)
         .executeTakeFirst()
       return Number(removed.numDeletedRows)
+    },
+
+    async count(account) {
+      const { counters } = await store.read((db) =>
+        db
+          .selectFrom('gatebook_throttle')
+          .select((eb) => eb.fn.countAll<number>().as('counters'))
+          .where(isOfAccount(account))
+          .executeTakeFirstOrThrow(),
+      )
+      return Number(counters)
+    },
+
+    async erase(account) {
+      for (let removed = 0; ; ) {
+        const ids = await store.read((db) =>
+          db
+            .selectFrom('gatebook_throttle')
+            .select('id')
+            .where(isOfAccount(account))
+            .limit(sql.lit(FORGET_BATCH))
+            .execute(),
+        )
+        if (ids.length === 0) return removed
+        await store.transaction(async ({ db }) => {
+          for (const chunk of chunks(ids.map(({ id }) => id))) {
+            await db.deleteFrom('gatebook_throttle').where('id', 'in', chunk).execute()
+          }
+        })
+        removed += ids.length
+      }
     },
 
     async forget() {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { ifAbsent } from '../store/insert-if-absent.ts'
+import { putMeta } from '../store/put-meta.ts'
 import type { Store } from '../store/store.ts'
 
 const NAME = 'revocation-epoch'
@@ -15,8 +15,5 @@ export async function readFeedEpoch(store: Store): Promise<string> {
 /** From now on, places that were reached in the feed of before are nobody's. */
 export async function renewFeedEpoch(store: Store): Promise<void> {
   const value = randomBytes(6).toString('base64url')
-  await store.transaction(async ({ db, traits }) => {
-    await ifAbsent(db.insertInto('gatebook_meta').values({ name: NAME, value }), traits, 'name').execute()
-    await db.updateTable('gatebook_meta').set({ value }).where('name', '=', NAME).execute()
-  })
+  await store.transaction((tx) => putMeta(tx, NAME, value))
 }

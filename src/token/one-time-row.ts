@@ -1,4 +1,5 @@
 import { type Insertable, type Selectable, sql } from 'kysely'
+import type { RowSeal, RowValues } from '../secret/row-seal.ts'
 import { chunks } from '../store/chunks.ts'
 import type { Store } from '../store/store.ts'
 import type { OneTimeTokenTable } from '../store/tables.ts'
@@ -32,31 +33,50 @@ type NewRow = Pick<Insertable<OneTimeTokenTable>, 'purpose' | 'secret_digest' | 
   Partial<Insertable<OneTimeTokenTable>>
 
 /** The same statement whatever is known: what a row does not have is NULL. Returns the id. */
-export async function insertOneTimeToken(tx: Transaction, row: NewRow): Promise<string> {
-  const id = generateId(row.purpose === 'invite' ? 'invitation' : 'oneTimeToken', row.created_at)
+export async function insertOneTimeToken(tx: Transaction, seal: RowSeal, given: NewRow): Promise<string> {
+  const id = generateId(given.purpose === 'invite' ? 'invitation' : 'oneTimeToken', given.created_at)
+  const row = {
+    subject_id: null,
+    identifier: null,
+    identifier_key: null,
+    password_hash: null,
+    roles: null,
+    credential_version: null,
+    created_by: null,
+    ...given,
+    id,
+  }
   await tx.db
     .insertInto('gatebook_one_time_token')
-    .values({
-      subject_id: null,
-      identifier: null,
-      identifier_key: null,
-      password_hash: null,
-      roles: null,
-      credential_version: null,
-      created_by: null,
-      spent_at: null,
-      spent_by: null,
-      revoked_at: null,
-      ...row,
-      id,
-    })
+    .values({ ...row, spent_at: null, spent_by: null, revoked_at: null, mac: sealOneTimeToken(seal, row) })
     .execute()
   return id
 }
 
-/** Null for a token that was never made, or not for this purpose. Whether it is still good is for the caller to see. */
+type SealedRow = Omit<Selectable<OneTimeTokenTable>, 'password_hash' | 'spent_at' | 'spent_by' | 'revoked_at' | 'mac'>
+
+/**
+ * Whoever can write to the database could otherwise put in the digest of a token of their own, for any user and with any role.
+ * Without the hash of the password, which goes when the token is spent.
+ */
+export function sealOneTimeToken(seal: RowSeal, row: SealedRow): Buffer {
+  return seal.make('one-time-token', valuesOf(row))
+}
+
+function valuesOf(row: SealedRow): RowValues {
+  return [
+    ...[row.id, row.purpose, row.secret_digest, row.subject_id, row.identifier, row.identifier_key, row.roles],
+    ...[row.credential_version, row.created_by, Number(row.created_at), Number(row.expires_at)],
+  ]
+}
+
+function toGenuine(seal: RowSeal, row: Selectable<OneTimeTokenTable> | undefined): OneTimeRow | null {
+  return row === undefined || !seal.isGenuine('one-time-token', valuesOf(row), row.mac) ? null : toOneTimeRow(row)
+}
+
+/** Null for a token that was never made here, or not for this purpose. Whether it is still good is for the caller to see. */
 export async function findOneTimeToken(
-  store: Store,
+  { store, seal }: { readonly store: Store; readonly seal: RowSeal },
   purpose: OneTimePurpose,
   presented: string,
 ): Promise<OneTimeRow | null> {
@@ -70,7 +90,7 @@ export async function findOneTimeToken(
       .where('purpose', '=', purpose)
       .executeTakeFirst(),
   )
-  return row === undefined ? null : toOneTimeRow(row)
+  return toGenuine(seal, row)
 }
 
 /** Why a token is good for nothing, or null: it may be used. */
@@ -80,12 +100,12 @@ export function problemOf(row: OneTimeRow, now: number): 'expired' | 'used' | 'r
   return row.expiresAt <= now ? 'expired' : null
 }
 
-/** Locks the row: of several who hold the token, one comes first. Null when it is gone. */
-export async function lockOneTimeToken(tx: Transaction, id: string): Promise<OneTimeRow | null> {
+/** Locks the row: of several who hold the token, one comes first. Null when it is gone, or not what was made. */
+export async function lockOneTimeToken(tx: Transaction, seal: RowSeal, id: string): Promise<OneTimeRow | null> {
   let query = tx.db.selectFrom('gatebook_one_time_token').selectAll().where('id', '=', id)
   if (tx.traits.rowLocks) query = query.forUpdate()
   const row = await query.executeTakeFirst()
-  return row === undefined ? null : toOneTimeRow(row)
+  return toGenuine(seal, row)
 }
 
 /** Of a row that this transaction has locked. What it held of a person has served its purpose. */

@@ -34,6 +34,7 @@ export function createUserReader(store: Store): UserReader {
           'gatebook_user.confirmed_at',
         ])
         .where('gatebook_subject.id', '=', userId)
+        .where('gatebook_subject.erased_at', 'is', null)
         .executeTakeFirst(),
     )
     if (row === undefined) return null

@@ -20,6 +20,17 @@ export function addressKey(ip: string): string {
   return formatHex(bytes)
 }
 
+/** The address of such a key; of one half of it, the network of IPv6 addresses that begin with it. */
+export function addressOfKey(key: string): string {
+  const bytes = Array.from({ length: 16 }, (_, at) => Number.parseInt(key.slice(2 * at, 2 * at + 2) || '0', 16))
+  return key.length === 32 ? formatAddress(bytes) : `${formatAddress(bytes)}/${key.length * 4}`
+}
+
+/** The first and the last key that begin so. */
+export function keysUnder(key: string): { readonly low: string; readonly high: string } {
+  return { low: key.padEnd(32, '0'), high: key.padEnd(32, 'f') }
+}
+
 /** What counts as one client: an IPv4 address by itself, for IPv6 its /64. Other text is returned as it is. */
 export function addressPrefix(ip: string): string {
   const bytes = parseAddress(ip)

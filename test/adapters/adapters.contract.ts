@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Gatebook, SessionTokens } from '../../src/api.ts'
 import { OWN_PAGE, PREFIX, setCookies } from '../http/browser.ts'
+import { readEventStream } from '../http/read-event-stream.ts'
 import { availableEngines } from '../support/engines.ts'
 import { type ExpectedEvent, openGate, type Person, scenario, type TestGate, until } from '../support/gate.ts'
 import { OWN_COOKIE } from './applications.ts'
+import { askWithoutReading, type Endless, withEndless } from './endless.ts'
 import { closing, sendForEver, sendRaw } from './listener.ts'
 
 /** Whether, and where, something of the application reads bodies before a route sees them. */
@@ -58,6 +61,8 @@ export interface AdapterTraits {
   readonly problemType?: RegExp
   /** What its error handling says, where an application cannot have one of its own. */
   readonly failure?: string
+  /** It mounts routes one by one, and those of the log and of admins are not among them. */
+  readonly mountsNoLog?: true
   /** Handlers are plain listeners: what they throw ends the process. */
   readonly handlersMayNotThrow?: true
   /** Its server leaves a connection open on which somebody goes on sending after he was answered. */
@@ -91,14 +96,25 @@ export function adapterContract(
   describe.each(parsers)(`${name}, body parser: %s`, (bodyParser) => {
     let on: TestGate
     let application: Application
+    let endless: Endless
     let anna: Person
     let tokens: SessionTokens
 
     beforeAll(async () => {
-      const options = { bodyLimitBytes: 4096, accessTokenSeconds: 600, cookies: 'lax' } as const
+      const options = {
+        bodyLimitBytes: 4096,
+        accessTokenSeconds: 600,
+        cookies: 'lax',
+        logPath: '/log',
+        logPublic: true,
+        adminPath: '/admin',
+        dashboard: true,
+      } as const
       const opened = await openGate(availableEngines[0]!, options)
       on = { ...opened, events }
-      application = await start(on.gate, { bodyParser, on })
+      const wrapped = withEndless(on.gate)
+      endless = wrapped.endless
+      application = await start(wrapped.gate, { bodyParser, on })
       async function events() {
         await application.remote?.flush()
         return opened.events()
@@ -162,6 +178,74 @@ export function adapterContract(
           },
         ])
       })
+
+      if (!traits.mountsNoLog) {
+        test('answers with bytes where what it has is no text', async () => {
+          const path = 'tile/0/000.p/1'
+          const tile = await until('an entry is published', () => on.gate.log.file(path))
+          const response = await send(`GET /log/${path}`)
+          expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/octet-stream'])
+          expect(response.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
+          expect(Buffer.from(await response.arrayBuffer()).equals(tile)).toBe(true)
+          const head = await send(`HEAD /log/${path}`)
+          expect([head.status, head.headers.get('content-length')]).toEqual([200, '32'])
+        })
+      }
+
+      if (!traits.mountsNoLog) {
+        test('hands the dashboard out, with its policy', async () => {
+          for (const path of ['/admin', '/admin/events?q=user:42', '/admin/users/a%2Fb']) {
+            const page = await send(`GET ${path}`)
+            expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
+            expect(page.headers.get('content-security-policy')).toContain("script-src 'self';")
+            const [, script] = /src="(\/admin\/assets\/[^"]+\.js)"/.exec(await page.text()) ?? []
+            const loaded = await send(`GET ${script}`)
+            expect([loaded.status, loaded.headers.get('content-type')]).toEqual([200, 'text/javascript; charset=utf-8'])
+            expect((await loaded.text()).length).toBeGreaterThan(10_000)
+          }
+        })
+
+        test('streams, and ends when the client leaves', async () => {
+          const watch = vi.spyOn(on.gate.log, 'watch')
+          const chief = on.person('streaming')
+          await on.gate.users.create({ identifier: chief.identifier, password: chief.password, roles: ['admin'] })
+          const admin = await login(chief)
+          const leaving = new AbortController()
+          const response = await fetch(`${application.url}/admin/api/events/stream?q=type:app.*`, {
+            headers: { Authorization: `Bearer ${admin.accessToken}` },
+            signal: leaving.signal,
+          })
+          expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream'])
+          const stream = readEventStream(response)
+          expect(await stream.next()).toMatchObject({ event: 'ready' })
+          // One after the other: none waits on the way until there are more.
+          for (const type of ['app.one', 'app.two'] as const) {
+            await on.gate.log.append({ type })
+            expect(await stream.next()).toMatchObject({ event: 'event', data: { type } })
+          }
+          const { signal } = watch.mock.calls[0]![0]!
+          expect(signal!.aborted).toBe(false)
+          leaving.abort()
+          await until('the watch has ended', async () => signal!.aborted)
+          watch.mockRestore()
+        })
+
+        test('asks for no more than the client takes', async () => {
+          const client = await askWithoutReading(application.url)
+          let before = -1
+          await until('nothing more is asked for', async () => {
+            const same = before === endless.produced
+            before = endless.produced
+            await sleep(200)
+            return same
+          })
+          // What the system keeps on its way, and not what this process could make in the time.
+          expect(endless.produced).toBeLessThan(32 * 1024 * 1024)
+          expect(endless.cancelled).toBe(false)
+          client.leave()
+          await until('it is cancelled', async () => endless.cancelled)
+        })
+      }
 
       test('refuses what is no log-in', async () => {
         await scenario(on)

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { middleware, toRouteHandlers } from '../../src/adapters/next.ts'
 import { createTestGatebook } from '../../src/testing/index.ts'
+import { readEventStream } from '../http/read-event-stream.ts'
 import { ROOT } from '../support/consumer.ts'
 import { CHEAP_HASHES, ISSUER, SECRET, scenario, until } from '../support/gate.ts'
 import { findFreePort } from '../support/private-server.ts'
@@ -86,6 +87,7 @@ if (isThere) {
     hidesSecondHeader: true,
     readsForEver: true,
     setsNoCookie: true,
+    mountsNoLog: true,
     // It says nothing but 500.
     failure: '',
     parsers: ['none'],
@@ -140,6 +142,26 @@ describe('the handlers of Next.js', () => {
       [null, null],
       ['192.0.2.7', 'x-forwarded-for'],
     ])
+  })
+
+  test('stream, and end when the client leaves', async () => {
+    await using kit = await createTestGatebook({ adminPath: '/admin' })
+    const admin = await kit.signIn({ roles: ['admin'] })
+    const watch = vi.spyOn(kit.gate.log, 'watch')
+    const leaving = new AbortController()
+    const request = new Request('http://a/admin/api/events/stream?q=type:app.*', {
+      headers: admin.headers,
+      signal: leaving.signal,
+    })
+    const stream = readEventStream(await toRouteHandlers(kit.gate).GET(request, {}))
+    expect(await stream.next()).toMatchObject({ event: 'ready' })
+    await kit.gate.log.append({ type: 'app.one' })
+    expect(await stream.next()).toMatchObject({ event: 'event', data: { type: 'app.one' } })
+    const { signal } = watch.mock.calls[0]![0]!
+    expect(signal!.aborted).toBe(false)
+    leaving.abort()
+    expect(signal!.aborted).toBe(true)
+    expect(await stream.rest()).toEqual([])
   })
 
   test('in front of routes refuse, and let pass whom they should and what is Gatebook’s', async () => {

@@ -1,8 +1,31 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { EventFilter } from '../../src/api.ts'
 import type { LogEvent } from '../../src/event/event.ts'
+import { parseQuery } from '../../src/query/parse-query.ts'
 import { availableEngines } from '../support/engines.ts'
 import { codeOf, openGate, type Person, scenario, type TestGate, WRONG_PASSWORD } from '../support/gate.ts'
+
+/** Where the value of a member stands in an event, and two values that there are: some events have neither, nor any other. */
+const MEMBERS: Readonly<
+  Record<
+    string,
+    readonly [of: (event: LogEvent) => string | null, pick: (events: readonly LogEvent[]) => readonly string[]]
+  >
+> = {
+  type: [({ type }) => type, () => ['login.failed', 'app.orders']],
+  outcome: [({ outcome }) => outcome, () => ['failure', 'denied']],
+  reason: [({ reason }) => reason, () => ['wrong-password', 'unknown-user']],
+  user: [({ subject }) => subject, (events) => [...new Set(events.flatMap(({ subject }) => subject ?? []))]],
+  ip: [({ ip }) => ip, () => ['10.1.2.3', '2001:db8:1:2::3']],
+  session: [({ sessionId }) => sessionId, (events) => [idOf(events, 'sessionId'), 'ses_01k00000000000000000000000']],
+  request: [({ requestId }) => requestId, () => ['req-6', 'req-7']],
+  device: [({ deviceId }) => deviceId, (events) => [idOf(events, 'deviceId'), 'dev_01k00000000000000000000000']],
+  event: [({ id }) => id, (events) => [events[2]!.id, events[5]!.id]],
+}
+
+function idOf(events: readonly LogEvent[], member: 'sessionId' | 'deviceId'): string {
+  return events.find((event) => event[member] !== null)![member]!
+}
 
 describe.each(availableEngines)('the log on $name', (engine) => {
   let on: TestGate
@@ -94,7 +117,85 @@ describe.each(availableEngines)('the log on $name', (engine) => {
       ({ type, subject }) => type === 'login.failed' && subject === anna.userId,
     ],
     ['what there is not', () => ({ user: 'nobody' }), () => false],
+    ['an event', (events) => ({ event: events[3]!.id }), ({ id }) => id === all[3]!.id],
+    ...Object.entries(MEMBERS).flatMap(([member, [of, pick]]) => [
+      [
+        `several of ${member}`,
+        (events: readonly LogEvent[]) => ({ [member]: pick(events) }),
+        (event: LogEvent) => pick(all).includes(of(event)!),
+      ] as const,
+      [
+        `not one of ${member}`,
+        (events: readonly LogEvent[]) => ({ not: { [member]: pick(events)[0] } }),
+        (event: LogEvent) => of(event) !== pick(all)[0],
+      ] as const,
+      [
+        `none of ${member}`,
+        (events: readonly LogEvent[]) => ({ not: { [member]: pick(events) } }),
+        (event: LogEvent) => !pick(all).includes(of(event)!),
+      ] as const,
+    ]),
+    [
+      'several names',
+      () => ({ identifier: ['nobody@example.org', anna.identifier] }),
+      ({ identifier, ip }) => identifier !== null || ip === '10.1.3.255',
+    ],
+    [
+      'not a name',
+      () => ({ not: { identifier: 'nobody@example.org' } }),
+      ({ ip, type }) => !(type === 'login.failed' && ip === '10.1.3.255'),
+    ],
+    [
+      'no name',
+      () => ({ not: { identifier: ['nobody@example.org', anna.identifier] } }),
+      ({ identifier, ip }) => identifier === null && ip !== '10.1.3.255',
+    ],
+    [
+      'several networks',
+      () => ({ ip: ['10.1.2.0/24', '2001:db8::/32'] }),
+      ({ ip }) => /^(10\.1\.2\.|2001)/.test(ip ?? ''),
+    ],
+    [
+      'an address and a network',
+      () => ({ ip: ['2001:db8:1:2::3', '10.1.3.0/24'] }),
+      ({ ip }) => ip === '2001:db8:1:2::3' || ip === '10.1.3.255',
+    ],
+    ['not a network', () => ({ not: { ip: '10.1.2.0/24' } }), ({ ip }) => ip?.startsWith('10.1.2.') !== true],
+    [
+      'none of some networks',
+      () => ({ not: { ip: ['10.0.0.0/8', '2001:db8::/32'] } }),
+      ({ ip }) => !/^(10\.|2001)/.test(ip ?? ''),
+    ],
+    [
+      'several groups',
+      () => ({ type: ['app.order.*', 'session.*', 'key.created'] }),
+      ({ type }) => /^(app\.order\.|session\.|key\.c)/.test(type),
+    ],
+    ['not a group', () => ({ not: { type: 'app.*' } }), ({ type }) => !type.startsWith('app.')],
+    [
+      'none of some groups',
+      () => ({ not: { type: ['app.order.*', 'login.*', 'app.orders'] } }),
+      ({ type }) => !/^(app|login)\./.test(type),
+    ],
+    [
+      'this and not that',
+      () => ({ type: 'login.*', ip: '10.0.0.0/8', not: { ip: '10.1.2.0/24', reason: 'throttled' } }),
+      ({ ip, type }) => type === 'login.failed' && ip === '10.1.3.255',
+    ],
   ]
+
+  test.each([
+    ['reason:wrong-password', ({ reason }: LogEvent) => reason === 'wrong-password'],
+    ['-reason:wrong-password', ({ reason }: LogEvent) => reason !== 'wrong-password'],
+    [
+      'outcome:failure,denied -ip:10.1.2.0/24',
+      ({ outcome, ip }: LogEvent) => outcome !== 'success' && ip !== '10.1.2.3',
+    ],
+    ['user:77,78', ({ subject }: LogEvent) => subject === '77'],
+  ])('is searched by the query %s', async (text, belongs) => {
+    const { filter } = parseQuery(text, { now: on.clock.now() })
+    expect(await found(filter)).toEqual(told(all.filter(belongs)).reverse())
+  })
 
   const sessionOf = (events: readonly LogEvent[]) => events.find(({ sessionId }) => sessionId !== null)!.sessionId!
   const deviceOf = (events: readonly LogEvent[]) => events.find(({ deviceId }) => deviceId !== null)!.deviceId!
@@ -111,12 +212,19 @@ describe.each(availableEngines)('the log on $name', (engine) => {
     ['type', { type: '*' }],
     ['from', { from: 1.5 }],
     ['to', { to: Number.NaN }],
+    ['reason', { reason: ['wrong-password', 'nothing'] }],
+    ['outcome', { outcome: [] }],
+    ['user', { user: Array.from({ length: 101 }, (_, at) => `${at}`) }],
+    ['not.type', { not: { type: ['login.*', 'nothing.*'] } }],
+    ['not.session', { not: { session: 'ses_1' } }],
     ['limit', { limit: 0 }],
     ['limit', { limit: 501 }],
-  ])(
+  ] as readonly (readonly [string, object & { limit?: number }])[])(
     'refuses a filter by %s that means nothing: %o',
-    async (parameter, { limit, ...filter }: EventFilter & { limit?: number }) => {
-      const refusal = await on.gate.log.search(filter, limit === undefined ? {} : { limit }).catch((error) => error)
+    async (parameter, { limit, ...filter }) => {
+      const refusal = await on.gate.log
+        .search(filter as EventFilter, limit === undefined ? {} : { limit })
+        .catch((error) => error)
       expect(refusal).toMatchObject({ code: 'ERR_QUERY_INVALID', members: { members: [parameter] } })
     },
   )

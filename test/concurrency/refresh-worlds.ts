@@ -9,6 +9,7 @@ import { waitUntilAlone } from '../fault/kill-rounds.ts'
 import { type ServerProcess, startServerProcess } from '../fault/server-process.ts'
 import type { Engine } from '../support/engine.ts'
 import { CHEAP_HASHES, dialectOf, openGate, PASSWORD } from '../support/gate.ts'
+import { signingOf } from '../support/log-signing.ts'
 import type { Break } from './refresh-histories.ts'
 import type { Answer, Asked, World } from './refresh-runner.ts'
 
@@ -91,6 +92,7 @@ export async function openServerWorld(engine: Engine): Promise<OpenWorld> {
       issuer,
       database: dialectOf(database.url),
       secret,
+      ...signingOf(database.url),
       clock,
       refreshGraceSeconds: GRACE_SECONDS,
       sequencerMilliseconds: 20,

@@ -104,10 +104,11 @@ const CONTEXT = {
 const CREDENTIALS = { identifier: 'anna@app.example', password: PASSWORD }
 const PAGE = { limit: 5, cursor: 'NQ' }
 const GRANT = { roles: ['reader'], claims: { a: 1 }, method: 'password' }
-const FILTER = {
+const VALUES = {
   ...{ type: 'app.x', outcome: 'success', reason: 'disabled', user: '7', identifier: 'x', ip: '::1', session: 'x' },
-  ...{ request: 'r', device: 'd', from: 1, to: 2 },
+  ...{ request: 'r', device: 'd', event: 'e' },
 }
+const FILTER = { ...VALUES, not: VALUES, from: 1, to: 2 }
 const ID = 'usr_01m8bzjdxxm4aj5wey65bkyydt'
 
 /** Every member of every object that a method takes, as `api.ts` has it: written out, so that a check that is missing shows. */
@@ -142,6 +143,7 @@ const WHOLE: Readonly<Record<string, readonly unknown[]>> = {
   'sessions.listEnded': [7, PAGE],
   'sessions.end': ['x', 'logout', CONTEXT],
   'sessions.endAll': [7, 'logout', CONTEXT],
+  'sessions.disown': [{ userId: 7, eventId: 'x' }, CONTEXT],
   'tokens.verify': ['x'],
   'tokens.introspect': ['x'],
   'tokens.revoke': ['x', CONTEXT],
@@ -153,9 +155,26 @@ const WHOLE: Readonly<Record<string, readonly unknown[]>> = {
   'log.append': [{ type: 'app.x', outcome: 'success', userId: 7, sessionId: 'x', data: { a: 1 } }, CONTEXT],
   'log.search': [FILTER, PAGE],
   'log.read': [FILTER, PAGE, CONTEXT],
+  'audits.start': [{ reconcile: true }, CONTEXT],
+  'sessions.search': [{ userId: ID, state: 'all' }, PAGE],
+  'log.overview': [{ from: 1, to: 2, buckets: 3 }],
+  'log.address': ['::1', { from: 1, to: 2 }, CONTEXT],
   'log.activity': [7, PAGE],
   'log.flush': [],
+  'log.expire': [{ dryRun: true }, CONTEXT],
+  'log.prune': [{ before: 1, dryRun: true }, CONTEXT],
+  'log.previewErasure': [{ userId: 7, identifier: 'x' }],
+  'log.erase': [{ userId: 7, identifier: 'x' }, { reference: 'x' }, CONTEXT],
+  'log.holds.add': [{ userId: 7, identifier: 'x', from: 1, to: 2, reason: 'x', reference: 'x' }, CONTEXT],
+  'log.holds.list': [],
+  'log.holds.release': ['hld_x', CONTEXT],
+  'log.prove': ['evt_x', CONTEXT],
+  'log.file': ['tile/0/000'],
+  'log.leaves': [{ from: 0, to: 0 }, CONTEXT],
+  'log.checkpoints': [{ epoch: 1, size: 0 }],
+  'log.watch': [{ filter: FILTER, after: 'x', idleMilliseconds: 1, signal: new AbortController().signal }],
   'log.tail': [{ last: 1, filter: FILTER, signal: AbortSignal.abort() }],
+  'log.audit': [{ checkpoints: [], keys: [], resume: 'x', signal: AbortSignal.abort() }, CONTEXT],
 }
 
 /** The same with one leaf that no method can do anything with, for every leaf. */

@@ -9,12 +9,20 @@ import { createGatebook } from '../../src/gatebook.ts'
 import { mysql } from '../../src/store/dialects/mysql.ts'
 import { postgres } from '../../src/store/dialects/postgres.ts'
 import { CHEAP_HASHES, dialectOf, ISSUER, PASSWORD, SECRET } from '../support/gate.ts'
+import { signingOf } from '../support/log-signing.ts'
 
 const [, , how = '', url = ''] = process.argv
 const senders = { sendReset: async () => undefined }
 
 async function use(database: ReturnType<typeof dialectOf>, secret = SECRET): Promise<void> {
-  const gate = await createGatebook({ issuer: ISSUER, database, secret, ...CHEAP_HASHES, ...senders })
+  const gate = await createGatebook({
+    issuer: ISSUER,
+    database,
+    secret,
+    ...signingOf(url),
+    ...CHEAP_HASHES,
+    ...senders,
+  })
   const identifier = `anna-${process.pid}@app.example`
   const { accessToken } = await gate.register({ identifier, password: PASSWORD })
   await gate.fetch(new Request(`${ISSUER}/auth/me`, { headers: { Authorization: `Bearer ${accessToken}` } }))

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { createGatebook } from '../../src/gatebook.ts'
 import { availableEngines } from '../support/engines.ts'
 import { CHEAP_HASHES, codeOf, dialectOf, openOwnGate, PASSWORD, SECRET, WRONG_PASSWORD } from '../support/gate.ts'
+import { signingOf } from '../support/log-signing.ts'
 
 const CHILD = fileURLToPath(new URL('closing-child.ts', import.meta.url))
 
@@ -156,6 +157,7 @@ describe.each(availableEngines)('on $name', (engine) => {
       issuer: 'https://app.example',
       database: dialectOf(database.url),
       secret: `${SECRET} of another`,
+      ...signingOf(database.url),
     }
     expect(await codeOf(createGatebook({ ...stranger, ...CHEAP_HASHES }))).toBe('ERR_SECRET_MISMATCH')
     await other.close()

@@ -1,7 +1,10 @@
 import type { Gatebook, SessionTokens } from '../../src/api.ts'
 import type { GatebookOptions } from '../../src/options.ts'
+import { parseMasterSecret } from '../../src/secret/master-secret.ts'
+import { createRowSeal } from '../../src/secret/row-seal.ts'
 import { generateOneTimeToken } from '../../src/token/one-time.ts'
-import { PASSWORD, type Person, type TestGate, WRONG_PASSWORD } from '../support/gate.ts'
+import { sealOneTimeToken } from '../../src/token/one-time-row.ts'
+import { PASSWORD, type Person, SECRET, type TestGate, WRONG_PASSWORD } from '../support/gate.ts'
 
 /** Settings under which the flows below meet every limit after a few steps. */
 export const FLOW_OPTIONS: Partial<GatebookOptions> & {
@@ -33,10 +36,17 @@ async function waiting(on: TestGate): Promise<Person & { readonly token: string 
   const person = on.person()
   await on.gate.registrations.request(person, person.context)
   const { token, digest } = generateOneTimeToken('confirm')
-  await on.direct.kysely
-    .updateTable('gatebook_one_time_token')
-    .set({ secret_digest: digest })
+  const { kysely } = on.direct
+  const row = await kysely
+    .selectFrom('gatebook_one_time_token')
+    .selectAll()
     .where('identifier', '=', person.identifier)
+    .executeTakeFirstOrThrow()
+  const mac = sealOneTimeToken(createRowSeal(parseMasterSecret(SECRET, 'secret')), { ...row, secret_digest: digest })
+  await kysely
+    .updateTable('gatebook_one_time_token')
+    .set({ secret_digest: digest, mac })
+    .where('id', '=', row.id)
     .execute()
   return { ...person, token }
 }

@@ -7,6 +7,8 @@ export interface RawAnswer {
   /** Names in lower case; several of one name are lines. */
   readonly headers: ReadonlyMap<string, string>
   readonly body: string
+  /** A stream: nothing comes behind it. */
+  readonly endless: boolean
 }
 
 /** After this much silence a server that has answered everything has no more to say. */
@@ -37,6 +39,7 @@ export async function exchange(port: number, request: HostileRequest): Promise<R
       const isOver = await Promise.race([ended.then(() => true), sleep(SILENCE_MILLISECONDS, false)])
       if (!isOver && received.length !== before) continue
       const answers = parseAnswers(Buffer.concat(received), request.methods)
+      if (answers.at(-1)?.endless) return answers
       if (isOver || (request.untilClosed !== true && answers.length >= request.answers)) return answers
     }
   } finally {
@@ -77,9 +80,13 @@ export function parseAnswers(bytes: Buffer, methods: readonly string[]): RawAnsw
     // RFC 9110 §15.2: an interim answer is followed by the one that counts.
     if (status < 200) continue
     const bodiless = status === 204 || status === 304 || methods[answers.length] === 'HEAD'
+    if (!bodiless && headers.get('content-type') === 'text/event-stream') {
+      answers.push({ status, headers, body: bytes.toString('utf8', at), endless: true })
+      break
+    }
     const length = bodiless ? 0 : Number(headers.get('content-length') ?? 0)
     if (at + length > bytes.length) break
-    answers.push({ status, headers, body: bytes.toString('utf8', at, at + length) })
+    answers.push({ status, headers, body: bytes.toString('utf8', at, at + length), endless: false })
     at += length
   }
   return answers

@@ -8,6 +8,7 @@ import { initial } from '../../src/store/migrations/0001-initial.ts'
 import type { Tables } from '../../src/store/tables.ts'
 import { type ServerProcess, startServerProcess } from '../fault/server-process.ts'
 import type { Engine } from '../support/engine.ts'
+import { signingOf } from '../support/log-signing.ts'
 import { type ReceivedMail, startSmtp } from '../support/smtp.ts'
 import { PLANTED } from './draft.ts'
 import { exchange, type RawAnswer } from './exchange.ts'
@@ -67,7 +68,12 @@ export async function runHostile(engine: Engine, options: HostileOptions): Promi
       GATEBOOK_ARGON2_ITERATIONS: String(SAME.argon2Iterations),
     })
     const tally = { answers, problems }
-    const gate = await createGatebook({ ...SAME, database: parseDatabaseUrl(database.url), secret })
+    const gate = await createGatebook({
+      ...SAME,
+      database: parseDatabaseUrl(database.url),
+      secret,
+      ...signingOf(database.url),
+    })
     const slow = options.slow ? askSlowly(Number(new URL(server.url).port), tally) : null
     const secrets = await askAll(server.url, gate, options, tally).finally(() => gate.close())
     await slow
@@ -147,7 +153,8 @@ async function ask(port: number, request: HostileRequest, { answers, problems }:
     complain((error as Error).message)
     return
   }
-  if (replies.length < request.answers) complain(`${replies.length} answers out of ${request.answers}`)
+  if (replies.length < request.answers && !replies.at(-1)?.endless)
+    complain(`${replies.length} answers out of ${request.answers}`)
   for (const reply of replies) {
     const code = /"code":"(\w+)"/.exec(reply.body)?.[1]
     const key = code === undefined ? String(reply.status) : `${reply.status} ${code}`

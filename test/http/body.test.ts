@@ -173,6 +173,11 @@ describe('a query', () => {
     ['GET /admin/api/events?from=2026-02-30', ['from']],
     ['GET /admin/api/events?to=2026-01-01T00:00', ['to']],
     ['GET /admin/api/events?type=Login', ['type']],
+    ['GET /admin/api/events?event=evt_1', ['event']],
+    ['GET /admin/api/events?q=correct-horse', ['q']],
+    [`GET /admin/api/events?q=${'a'.repeat(4001)}`, ['q']],
+    ['GET /admin/api/events?q=user:1&time_zone=Europe/Nowhere', ['time_zone']],
+    ['GET /admin/api/events?user=1&time_zone=UTC', ['time_zone']],
   ])('%s is not accepted', async (line, members) => {
     const reply = await call(gate, line, { token: admin })
     expect([reply.status, reply.json.code]).toEqual([422, 'ERR_QUERY_INVALID'])
@@ -182,6 +187,9 @@ describe('a query', () => {
 
   test.each([
     'type=login.*',
+    'event=evt_01m880bbbh2agzp3bf8daxj1t0',
+    'q=',
+    'q=since:2026-01-01&time_zone=Asia/Seoul',
     'from=0&to=1760000000000',
     'from=2026-01-01&to=2026-01-01T12:30:00.5%2B02:00',
     'ip=2001:db8::/32&outcome=success&reason=logout&user=usr_1&identifier=a%40app.example&session=ses_01m880bbbh2agzp3bf8daxj1t0&request=r&device=dev_01m880bbbh2agzp3bf8daxj1t0&limit=500',

@@ -6,6 +6,7 @@ import { createGatebook } from '../../src/gatebook.ts'
 import type { GatebookOptions } from '../../src/options.ts'
 import { sqlite } from '../../src/store/dialects/sqlite.ts'
 import { CHEAP_HASHES, ISSUER, PASSWORD, SECRET } from '../support/gate.ts'
+import { signingOf } from '../support/log-signing.ts'
 
 export { PASSWORD }
 
@@ -17,9 +18,11 @@ export async function openGate(options: Partial<GatebookOptions> = {}): Promise<
     issuer: ISSUER,
     database: sqlite(join(folder, 'gatebook.db')),
     secret: SECRET,
+    ...signingOf(`sqlite:${join(folder, 'gatebook.db')}`),
     adminPath: '/admin',
     oauthPath: '/oauth',
     operationsPath: '',
+    logPath: '/log',
     ...CHEAP_HASHES,
     accessTokenJitterPercent: 0,
     ...options,

@@ -60,12 +60,22 @@ describe('diagnostics of a failure', () => {
     const diagnostics: Diagnostics = { debug() {}, info() {}, warn: keep, error: keep }
     const gate = await openGate()
     const settings = resolveOptions({ issuer: gate.issuer, database: null as never, diagnostics }, systemClock, 1)
-    const authenticate = () => Promise.reject(WORD)
+    const authenticator = {
+      authenticate: () => Promise.reject(WORD),
+      authenticateKnown: () => null,
+      findToken: () => null,
+    }
     const broken = {
       ...gate,
       login: () => Promise.reject(new RangeError(`cannot handle ${WORD}`)),
     }
-    const handle = createHttpHandler({ gate: broken, authenticate, settings, isClosed: () => false })
+    const handle = createHttpHandler({
+      gate: broken,
+      authenticator,
+      settings,
+      isClosed: () => false,
+      track: (work) => work(),
+    })
     const fetch = async (request: Request) => toFetchResponse(await handle(request))
     const replies = [
       await call({ ...broken, fetch }, 'POST /auth/login', { body: { identifier: 'a@app.example', password: WORD } }),

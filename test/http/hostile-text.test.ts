@@ -30,6 +30,9 @@ const FILTERS = [
   'session',
   'request',
   'device',
+  'event',
+  'q',
+  'time_zone',
   'from',
   'to',
   'limit',
@@ -41,6 +44,12 @@ function requestsWith(text: string): readonly (readonly [line: string, body?: un
   const escaped = encodeURIComponent(text.isWellFormed() ? text : '\ufffd')
   return [
     ...FILTERS.map((name) => [`GET /admin/api/events?${name}=${escaped}`] as const),
+    ...['user', 'identifier', '-request', 'type'].map(
+      (name) =>
+        [
+          `GET /admin/api/events?q=${name}:%22${encodeURIComponent(JSON.stringify(text.toWellFormed()).slice(1, -1))}%22`,
+        ] as const,
+    ),
     [`GET /admin/api/events/${escaped}`],
     [`GET /admin/api/users?identifier=${escaped}`],
     [`GET /admin/api/users?cursor=${escaped}`],

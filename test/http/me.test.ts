@@ -3,12 +3,19 @@ import { createGatebook } from '../../src/gatebook.ts'
 import { openTapped } from '../contract/tapped-dialect.ts'
 import { availableEngines } from '../support/engines.ts'
 import { CHEAP_HASHES, ISSUER, SECRET } from '../support/gate.ts'
+import { signingOf } from '../support/log-signing.ts'
 import { call } from './caller.ts'
 
 test.each(availableEngines)('/auth/me asks the database nothing on $name', async (engine) => {
   const database = await engine.createDatabase()
   const { dialect, tapped, close } = await openTapped(database.url)
-  const gate = await createGatebook({ issuer: ISSUER, database: dialect, secret: SECRET, ...CHEAP_HASHES })
+  const gate = await createGatebook({
+    issuer: ISSUER,
+    database: dialect,
+    secret: SECRET,
+    ...signingOf(database.url),
+    ...CHEAP_HASHES,
+  })
   try {
     const statements: string[] = []
     const tap = { before: (sql: string) => void statements.push(sql) }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Gatebook } from '../../src/api.ts'
 import { listRoutes } from '../../src/http/table.ts'
+import { systemClock } from '../../src/util/clock.ts'
 import { type CallOptions, call, openGate, PASSWORD, type Reply, register, registerAdmin } from './caller.ts'
 
 const NEW_PASSWORD = 'another long enough phrase'
@@ -9,6 +10,9 @@ const ROUTES = listRoutes({
   adminPath: '/admin',
   operationsPath: '',
   oauthPath: '/oauth',
+  logPath: '/log',
+  logPublic: false,
+  clock: systemClock,
   audience: 'https://app.example',
   clientId: 'gatebook',
   registration: 'confirm',
@@ -199,6 +203,42 @@ describe('an admin', () => {
     expect(byTime.json.items.map((item: { type: string }) => item.type)).not.toContain('login.failed')
   })
 
+  test('searches the log by a query', async () => {
+    const reasons = async (q: string) => {
+      const page = await ask(`GET /admin/api/events?limit=500&q=${encodeURIComponent(q)}`, as())
+      return page.json.items.map(({ type, reason }: Record<string, string>) => `${type} ${reason}`)
+    }
+    expect(await reasons('198.51.100.0/24 outcome:failure,denied since:1h')).toEqual(['login.failed wrong-password'])
+    const { items } = await gate.log.search({ type: 'log.read' })
+    expect(items[0]?.data).toEqual({ filters: ['from', 'ip', 'outcome'], returned: 1 })
+    expect(await reasons('198.51.100.0/24 -reason:wrong-password')).toEqual([])
+    expect(await reasons('type:login.* -type:login.failed -outcome:denied')).not.toHaveLength(0)
+    expect((await gate.log.search({ type: 'log.read' })).items[0]?.data).toMatchObject({
+      filters: ['not.outcome', 'not.type', 'type'],
+    })
+    // What is 13:00 in UTC was 13:00 in Kiritimati fourteen hours before.
+    const inAnHour = new Date(Date.now() + 3_600_000).toISOString().slice(0, 16)
+    const line = `GET /admin/api/events?q=since:${inAnHour}`
+    expect((await ask(line, as())).json.items).toEqual([])
+    expect((await ask(`${line}&time_zone=Pacific/Kiritimati`, as())).json.items).not.toHaveLength(0)
+  })
+
+  test('is told where a query is wrong, without it', async () => {
+    const reply = await ask(`GET /admin/api/events?q=${encodeURIComponent('user:hunter2 outcome:failre')}`, as())
+    expect(reply.json).toMatchObject({
+      ...{ status: 422, code: 'ERR_QUERY_INVALID', members: ['q'], reason: 'ERR_QUERY_VALUE', column: 22 },
+      expected: 'Did you mean failure?',
+    })
+    expect(reply.text).not.toMatch(/hunter2|failre/)
+    const both = await ask('GET /admin/api/events?q=user:1&type=login.*', as())
+    expect(both.json).toMatchObject({ code: 'ERR_QUERY_INVALID', members: ['q', 'type'] })
+    // Pages are no filter.
+    const [first] = (await ask('GET /admin/api/events?q=type:login.*&limit=1', as())).json.items
+    const { next } = (await ask('GET /admin/api/events?q=type:login.*&limit=1', as())).json
+    const second = await ask(`GET /admin/api/events?q=type:login.*&limit=1&cursor=${next}`, as())
+    expect(second.json.items[0].number).toBeLessThan(first.number)
+  })
+
   test('makes, finds, changes, disables and enables a user, with an event for each difference', async () => {
     const created = await ask(
       'POST /admin/api/users',
@@ -331,4 +371,48 @@ test('admins add, list and revoke clients, and see a secret once', async () => {
   expect((await ask('POST /admin/api/clients', { token, body: { name: ' ' } })).status).toBe(422)
   const user = await register(gate, 'no-admin-of-clients@app.example')
   expect((await ask('GET /admin/api/clients', { token: user.access })).status).toBe(403)
+})
+
+test('admins hold and erase, and everybody else does not', async () => {
+  const token = admin.access
+  const user = await register(gate, 'to-be-erased@app.example')
+  const path = `/admin/api/users/${user.userId}/personal-data`
+  const hold = await ask('POST /admin/api/holds', { token, body: { user_id: user.userId, reason: 'court' } })
+  expect([hold.status, hold.json]).toEqual([
+    201,
+    expect.objectContaining({ user_id: user.userId, created_by: admin.userId }),
+  ])
+  expect((await ask('GET /admin/api/holds', { token })).json.items).toEqual([hold.json])
+  expect((await ask(`GET ${path}`, { token })).json).toMatchObject({ user_id: user.userId, holds: [hold.json.id] })
+  const held = await ask(`DELETE ${path}`, { token })
+  expect([held.status, held.json]).toEqual([409, expect.objectContaining({ code: 'ERR_HELD', hold: hold.json.id })])
+  expect((await ask('POST /admin/api/holds', { token, body: { reason: ' ' } })).status).toBe(422)
+  for (const status of [204, 404]) {
+    expect((await ask(`DELETE /admin/api/holds/${hold.json.id}`, { token })).status).toBe(status)
+  }
+  expect((await ask(`DELETE ${path}?reference=a%20b`, { token })).json.code).toBe('ERR_REFERENCE_INVALID')
+  expect((await ask(`DELETE ${path}`, { token: user.access })).status).toBe(403)
+  const erased = await ask(`DELETE ${path}?reference=DSR-17`, { token })
+  expect([erased.status, erased.json]).toEqual([200, expect.objectContaining({ user_id: user.userId, sessions: 1 })])
+  expect((await ask(`GET /admin/api/users/${user.userId}`, { token })).status).toBe(404)
+  expect((await ask('GET /admin/api/users/usr_00000000000000000000000000/personal-data', { token })).status).toBe(404)
+})
+
+test('admins erase an identifier that is nobody’s', async () => {
+  const token = admin.access
+  const identifier = 'misspelt@app.example'
+  await ask('POST /auth/login', { body: { identifier, password: PASSWORD } })
+  const body = { identifier }
+  const none = { user_id: null, sessions: 0, devices: 0, tokens: 0 }
+  const preview = await ask('POST /admin/api/erasures/preview', { token, body })
+  expect([preview.status, preview.json]).toEqual([200, expect.objectContaining({ ...none, events: 1, holds: [] })])
+  const user = await register(gate, 'no-admin-of-erasures@app.example')
+  for (const path of ['POST /admin/api/erasures/preview', 'POST /admin/api/erasures']) {
+    expect((await ask(path, { token: user.access, body })).status).toBe(403)
+    expect((await ask(path, { token, body: { identifier: '' } })).json.code).toBe('ERR_IDENTIFIER_INVALID')
+    expect((await ask(path, { token, body: { user_id: user.userId } })).json.code).toBe('ERR_BODY_INVALID')
+  }
+  const erased = await ask('POST /admin/api/erasures', { token, body: { ...body, reference: 'DSR-18' } })
+  expect([erased.status, erased.json]).toEqual([200, expect.objectContaining({ ...none, events: 1 })])
+  expect((await ask('POST /admin/api/erasures/preview', { token, body })).json.events).toBe(0)
 })

@@ -21,11 +21,20 @@ describe('a master secret', () => {
     expect(both.deriveKey('refresh-token', 1)).toEqual(one.deriveCurrentKey('refresh-token'))
     expect(both.deriveKey('refresh-token', 3)).toBeNull()
     const keys = (
-      ['signing-key', 'refresh-token', 'device-token', 'identifier', 'throttle', 'writer-mac', 'check'] as const
+      [
+        'signing-key',
+        'refresh-token',
+        'device-token',
+        'identifier',
+        'throttle',
+        'writer-mac',
+        'row-seal',
+        'check',
+      ] as const
     )
       .flatMap((label) => [both.deriveKey(label, 1)!, both.deriveKey(label, 2)!])
       .map((key) => key.toString('hex'))
-    expect(new Set(keys).size).toBe(14)
+    expect(new Set(keys).size).toBe(16)
     expect(keys.every((key) => key.length === 64)).toBe(true)
   })
 

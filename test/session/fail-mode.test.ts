@@ -5,6 +5,7 @@ import { startCuttableProxy } from '../fault/cuttable-proxy.ts'
 import { call } from '../http/caller.ts'
 import { findEngine } from '../support/engines.ts'
 import { CHEAP_HASHES, codeOf, dialectOf, ISSUER, openOwnGate, SECRET, until } from '../support/gate.ts'
+import { signingOf } from '../support/log-signing.ts'
 
 describe.each(['postgres', 'mysql'] as const)('a process that has lost %s', (name) => {
   const engine = findEngine(name)
@@ -24,6 +25,7 @@ describe.each(['postgres', 'mysql'] as const)('a process that has lost %s', (nam
           issuer: ISSUER,
           database: dialectOf(url.href),
           secret: SECRET,
+          ...signingOf(database.url),
           revocationMaxStaleSeconds: 5,
           revocationFailMode,
           ...CHEAP_HASHES,

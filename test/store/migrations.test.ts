@@ -12,6 +12,7 @@ import {
   recordDiagnostics,
   SECRET,
 } from '../support/gate.ts'
+import { signingOf } from '../support/log-signing.ts'
 
 describe.each(availableEngines)('migrations on $name', (engine) => {
   async function fresh(): Promise<string> {
@@ -30,6 +31,7 @@ describe.each(availableEngines)('migrations on $name', (engine) => {
     const gate = await createGatebook({
       issuer: ISSUER,
       secret: SECRET,
+      ...signingOf(url),
       database: dialectOf(url),
       diagnostics: recordDiagnostics(lines),
       autoMigrate,

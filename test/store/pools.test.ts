@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createPool } from 'mysql2'
 import { createPool as createPromisePool } from 'mysql2/promise'
 import pg from 'pg'
@@ -9,6 +12,7 @@ import { type PostgresPool, postgres } from '../../src/store/dialects/postgres.t
 import { type SqliteHandle, sqlite } from '../../src/store/dialects/sqlite.ts'
 import { type EngineName, findEngine } from '../support/engines.ts'
 import { CHEAP_HASHES, codeOf, ISSUER, SECRET } from '../support/gate.ts'
+import { LOG_KEY } from '../support/log-signing.ts'
 
 async function url(name: EngineName): Promise<string> {
   const database = await findEngine(name)!.createDatabase()
@@ -18,7 +22,10 @@ async function url(name: EngineName): Promise<string> {
 
 /** Registers, logs out and closes; the application's own queries go on before and after. */
 async function use(database: Dialect): Promise<void> {
-  const gate = await createGatebook({ issuer: ISSUER, secret: SECRET, database, ...CHEAP_HASHES })
+  const folder = await mkdtemp(join(tmpdir(), 'gatebook-pools-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const signing = { logKey: LOG_KEY, logGuard: join(folder, 'guard') }
+  const gate = await createGatebook({ issuer: ISSUER, secret: SECRET, database, ...signing, ...CHEAP_HASHES })
   const { accessToken } = await gate.register({ identifier: 'anna', password: 'a long enough pass phrase' })
   await gate.logout({ accessToken })
   expect(await codeOf(gate.tokens.verify(accessToken))).toBe('ERR_TOKEN_REVOKED')

@@ -13,6 +13,7 @@ import {
   recordDiagnostics,
   SECRET,
 } from '../support/gate.ts'
+import { signingOf } from '../support/log-signing.ts'
 
 type Row = Record<string, unknown>
 
@@ -34,6 +35,7 @@ describe.each(availableEngines)('the views on $name', (engine) => {
       const gate = await createGatebook({
         issuer: ISSUER,
         secret: SECRET,
+        ...signingOf(database.url),
         database: dialectOf(database.url),
         diagnostics: recordDiagnostics(diagnostics),
         ...CHEAP_HASHES,

@@ -5,8 +5,14 @@ import { findEndEvent } from '../../session/find-end-event.ts'
 import { isId } from '../../util/id.ts'
 import { asAdmin } from '../as-admin.ts'
 import { defineRoute, type Route } from '../route.ts'
-import { endedSchema, pageParameters, sessionDetailSchema, sessionPageSchema } from '../schema.ts'
-import { toWirePage, toWireSession, toWireSessionDetail } from '../wire.ts'
+import {
+  endedSchema,
+  pageParameters,
+  sessionDetailSchema,
+  sessionPageSchema,
+  sessionRecordPageSchema,
+} from '../schema.ts'
+import { toWirePage, toWireSession, toWireSessionDetail, toWireSessionRecord } from '../wire.ts'
 import { getUser } from './admin-users.ts'
 
 export function adminSessionRoutes(prefix: string): readonly Route[] {
@@ -44,6 +50,24 @@ export function adminSessionRoutes(prefix: string): readonly Route[] {
           status: 200,
           body: { ended: await gate.sessions.endAll(user.id, 'ended-by-admin', asAdmin(context, claims)) },
         }
+      },
+    }),
+    defineRoute({
+      name: 'listSessions',
+      method: 'GET',
+      path: `${prefix}/api/sessions`,
+      summary: 'Sessions, the last begun first, with how they went: of one user, or all of everybody.',
+      auth: 'admin',
+      query: z.strictObject({
+        user: z.exactOptional(z.string().regex(/^\P{Cc}{1,128}$/u)),
+        state: z.exactOptional(z.enum(['live', 'ended', 'all'])),
+        ...pageParameters,
+      }),
+      responses: { 200: sessionRecordPageSchema },
+      errors: ['ERR_CURSOR_INVALID', 'ERR_USER_ID_INVALID'],
+      async handle({ gate, query: { user, state, ...page } }) {
+        const filter = { ...(user !== undefined && { userId: user }), ...(state !== undefined && { state }) }
+        return { status: 200, body: toWirePage(await gate.sessions.search(filter, page), toWireSessionRecord) }
       },
     }),
     defineRoute({

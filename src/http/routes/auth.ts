@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import type { AccessClaims } from '../../api.ts'
 import { GatebookError } from '../../errors.ts'
 import type { RouteSettings } from '../paths.ts'
-import { defineRoute, type Route } from '../route.ts'
+import { type Answer, defineRoute, type Route } from '../route.ts'
 import { claimsSchema, cookiesMember } from '../schema.ts'
 import { answerSignIn, COOKIE_ERRORS, signInSchema } from '../sign-in.ts'
 import { toWireClaims } from '../wire.ts'
@@ -65,6 +66,8 @@ export function authRoutes(settings: RouteSettings): readonly Route[] {
   return [login, refresh, logoutRoute, me]
 }
 
+const tellClaims = (claims: AccessClaims): Answer => ({ status: 200, body: toWireClaims(claims) })
+
 const me = defineRoute({
   name: 'me',
   method: 'GET',
@@ -72,7 +75,6 @@ const me = defineRoute({
   summary: 'What the access token says, without a look at the database.',
   auth: 'bearer',
   responses: { 200: claimsSchema },
-  async handle({ claims }) {
-    return { status: 200, body: toWireClaims(claims) }
-  },
+  fromToken: tellClaims,
+  handle: async ({ claims }) => tellClaims(claims),
 })

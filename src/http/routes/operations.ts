@@ -40,6 +40,7 @@ export function operationsRoutes(prefix: string, document: () => unknown): reado
       summary: 'Figures of this process, in the text format of Prometheus.',
       auth: 'none',
       responses: { 200: metricsSchema },
+      types: ['text/plain'],
       async handle({ gate }) {
         return { status: 200, text: formatMetrics(gate), headers: { 'Content-Type': METRICS_TYPE } }
       },

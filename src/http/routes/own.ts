@@ -49,4 +49,18 @@ export const ownRoutes: readonly Route[] = [
       return { status: 200, body: toWirePage(page, toWireActivity) }
     },
   }),
+  defineRoute({
+    name: 'disown',
+    method: 'POST',
+    path: '/auth/activity/{id}/disown',
+    summary:
+      '"This was not me": ends the session behind an event of the caller. Ask for a new password next. Idempotent.',
+    auth: 'bearer',
+    responses: { 204: null },
+    errors: ['ERR_EVENT_NOT_FOUND', 'ERR_EVENT_NOT_DISOWNABLE'],
+    async handle({ gate, claims: { userId }, params: { id: eventId = '' }, context }) {
+      await gate.sessions.disown({ userId, eventId }, { ...context, actor: { kind: 'user', id: userId } })
+      return { status: 204 }
+    },
+  }),
 ]

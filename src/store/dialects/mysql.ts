@@ -63,6 +63,7 @@ export function mysql(
         relaxed: kysely,
         traits,
         signals: null,
+        scrub: null,
         adopt(connection) {
           const client = callbackConnection(connection)
           return client === null ? null : createKysely(new AdoptedDriver(new MysqlConnection(client)))
@@ -149,6 +150,7 @@ const traits: DialectTraits = {
   conflictClause: 'on-duplicate-key',
   insertsInWith: false,
   analyze: null,
+  leadingNumber: (text) => `CAST(${text} AS UNSIGNED)`,
   isRetryable: (error) => RETRYABLE.has(numberOf(error)),
   isUniqueViolation: (error) => numberOf(error) === 1062,
   isConnectionLost: (error) => LOST.test(codeOf(error)) || isClosed(error),

@@ -67,6 +67,7 @@ export function postgres(urlOrPool: string | PostgresPool, options: PostgresOpti
         relaxed,
         traits,
         signals: postgresSignals(pool, owned ? urlOrPool : null, types),
+        scrub: null,
         adopt: (connection) =>
           isClient(connection) ? createKysely(new AdoptedDriver(new PostgresConnection(connection, prepared))) : null,
         async close() {
@@ -147,6 +148,7 @@ const traits: DialectTraits = {
   conflictClause: 'on-conflict',
   insertsInWith: true,
   analyze: (tables) => `analyze ${tables.join(', ')}`,
+  leadingNumber: (text) => `substring(${text} from '^[0-9]+')::bigint`,
   isRetryable: (error) => ['40001', '40P01'].includes(codeOf(error)),
   isUniqueViolation: (error) => codeOf(error) === '23505',
   isConnectionLost: (error) =>

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely'
+import { CompiledQuery, type DatabaseConnection, type Driver, type QueryResult } from 'kysely'
 
 /** What is used of `node:sqlite`'s and of better-sqlite3's database handles. */
 export interface SqliteHandle {
@@ -66,6 +66,25 @@ export class SqliteDriver implements Driver {
   }
 
   async releaseConnection(): Promise<void> {}
+
+  /**
+   * Moves everything out of the WAL and cuts it to nothing: what was overwritten in the tables is still in there. False when
+   * somebody is reading from it. Without a WAL there is nothing to do.
+   */
+  async scrub(): Promise<boolean> {
+    await this.#enter()
+    try {
+      this.#commit()
+      const { rows } = this.#writer.run(CompiledQuery.raw('pragma wal_checkpoint(truncate)'))
+      return Number((rows[0] as { readonly busy: number } | undefined)?.busy ?? 0) === 0
+    } catch (error) {
+      // Also while the application's own handle is in a transaction of its own.
+      if (isBusy(error) || /locked/i.test(String(error))) return false
+      throw error
+    } finally {
+      this.#leave()
+    }
+  }
 
   /** The same driver for transactions of relaxed durability. */
   relaxed(): Driver {

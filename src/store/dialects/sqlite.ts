@@ -16,10 +16,13 @@ export function sqlite(pathOrHandle: string | SqliteHandle): Dialect {
   const owned = typeof pathOrHandle === 'string'
   return {
     name: 'sqlite',
+    ephemeral: owned && isPrivate(pathOrHandle),
     location: owned ? `sqlite:${pathOrHandle}` : 'sqlite (handle of the application)',
     async connect() {
       const writer = owned ? await openFile(pathOrHandle, WRITER_BUSY_MILLISECONDS) : pathOrHandle
       const reader = owned && !isPrivate(pathOrHandle) ? await openFile(pathOrHandle, OPENING_BUSY_MILLISECONDS) : null
+      // What is removed through this handle is to be gone; no more than that changes for the application.
+      if (!owned) writer.exec('PRAGMA secure_delete = ON')
       const driver = new SqliteDriver(writer, reader)
       const kysely = createKysely(driver)
       return {
@@ -28,6 +31,7 @@ export function sqlite(pathOrHandle: string | SqliteHandle): Dialect {
         relaxed: owned && isWal(writer) ? createKysely(driver.relaxed()) : kysely,
         traits,
         signals: null,
+        scrub: () => driver.scrub(),
         adopt: (connection) => (isHandle(connection) ? createKysely(new AdoptedDriver(adoptHandle(connection))) : null),
         async close() {
           await kysely.destroy()
@@ -71,9 +75,7 @@ function isPrivate(path: string): boolean {
 }
 
 async function openFile(path: string, busyMilliseconds: number): Promise<SqliteHandle> {
-  // Built in from Node 22.13 on; the package has the same interface for Node 20.
-  const builtIn = process.getBuiltinModule?.('node:sqlite' as never) as SqliteModule | undefined
-  const { DatabaseSync } = builtIn ?? ((await import('@photostructure/sqlite')) as unknown as SqliteModule)
+  const { DatabaseSync } = await loadSqlite()
   try {
     // A new file is for its owner only; SQLite gives the files beside it the same mode.
     if (!isPrivate(path)) closeSync(openSync(path, 'a', 0o600))
@@ -96,7 +98,13 @@ async function openFile(path: string, busyMilliseconds: number): Promise<SqliteH
   }
 }
 
-interface SqliteModule {
+/** Built in from Node 22.13 on; the package has the same interface for Node 20. */
+export async function loadSqlite(): Promise<SqliteModule> {
+  const builtIn = process.getBuiltinModule?.('node:sqlite' as never) as SqliteModule | undefined
+  return builtIn ?? ((await import('@photostructure/sqlite')) as unknown as SqliteModule)
+}
+
+export interface SqliteModule {
   readonly DatabaseSync: new (path: string) => SqliteHandle
 }
 
@@ -107,6 +115,7 @@ const traits: DialectTraits = {
   conflictClause: 'on-conflict',
   insertsInWith: false,
   analyze: null,
+  leadingNumber: (text) => `CAST(${text} AS INTEGER)`,
   // The driver has waited for the other writer already.
   isRetryable: () => false,
   isUniqueViolation: (error) => /UNIQUE constraint failed|PRIMARY KEY constraint/i.test(messageOf(error)),

@@ -35,6 +35,7 @@ export function initial(dialect: DialectName): string[] {
         `disabled_at ${bigint}`,
         `erased_at ${bigint}`,
       ],
+      indexes: { by_erasure: 'erased_at' },
     },
     {
       name: 'gatebook_role',
@@ -118,8 +119,10 @@ export function initial(dialect: DialectName): string[] {
         by_time: 'type, time_utc',
         by_type: 'type, number',
         by_reason: 'reason, number',
-        by_at: 'at',
-        by_subject: 'subject_id, number',
+        by_at: 'at, number',
+        by_actor: 'actor_id, number',
+        // The type is there for reconciliation, which looks for few of a subject's events among many.
+        by_subject: 'subject_id, number, type',
         by_subject_number: 'subject_number',
         by_identifier: 'identifier_hmac, number',
         by_session: 'session_id, type, number',
@@ -140,7 +143,40 @@ export function initial(dialect: DialectName): string[] {
     },
     {
       name: 'gatebook_log_state',
-      columns: [`id ${integer} NOT NULL PRIMARY KEY`, `size ${bigint} NOT NULL`],
+      columns: [`id ${integer} NOT NULL PRIMARY KEY`, `size ${bigint} NOT NULL`, `pruned ${bigint} NOT NULL DEFAULT 0`],
+    },
+    {
+      name: 'gatebook_tile',
+      columns: [
+        `level ${integer} NOT NULL`,
+        `place ${bigint} NOT NULL`,
+        `hashes ${longBytes} NOT NULL`,
+        'PRIMARY KEY (level, place)',
+      ],
+    },
+    {
+      name: 'gatebook_checkpoint',
+      columns: [
+        `epoch ${integer} NOT NULL`,
+        `size ${bigint} NOT NULL`,
+        `note ${longText} NOT NULL`,
+        `signed_at ${bigint} NOT NULL`,
+        `published_at ${bigint}`,
+        `proof ${longBytes}`,
+        'PRIMARY KEY (epoch, size)',
+      ],
+      indexes: { by_publication: 'published_at' },
+    },
+    {
+      name: 'gatebook_anchor',
+      columns: [
+        `name ${ascii(64)} NOT NULL PRIMARY KEY`,
+        `epoch ${integer} NOT NULL`,
+        `size ${bigint} NOT NULL`,
+        `anchored_at ${bigint}`,
+        `failed_at ${bigint}`,
+        `failure ${text(512)}`,
+      ],
     },
     {
       name: 'gatebook_queue',
@@ -225,8 +261,49 @@ export function initial(dialect: DialectName): string[] {
         `spent_at ${bigint}`,
         `spent_by ${subject}`,
         `revoked_at ${bigint}`,
+        `mac ${bytes(32)} NOT NULL`,
       ],
       indexes: { by_expiry: 'expires_at', by_purpose: 'purpose, id' },
+    },
+    {
+      name: 'gatebook_retention',
+      columns: [
+        `name ${ascii(32)} NOT NULL PRIMARY KEY`,
+        `before_at ${bigint} NOT NULL`,
+        `done_at ${bigint} NOT NULL`,
+        `done_key ${ascii(64)} NOT NULL`,
+      ],
+    },
+    {
+      name: 'gatebook_hold',
+      columns: [
+        `id ${id} NOT NULL PRIMARY KEY`,
+        `subject_id ${subject}`,
+        `identifier ${text(320)}`,
+        `from_at ${bigint}`,
+        `to_at ${bigint}`,
+        `reason ${text(500)} NOT NULL`,
+        `reference ${ascii(64)}`,
+        `created_by ${subject} NOT NULL`,
+        `created_at ${bigint} NOT NULL`,
+        `mac ${bytes(32)} NOT NULL`,
+      ],
+    },
+    {
+      name: 'gatebook_erasure',
+      columns: [
+        `id ${id} NOT NULL PRIMARY KEY`,
+        `subject_id ${subject}`,
+        `identifiers ${longText} NOT NULL`,
+        `actor_kind ${ascii(16)} NOT NULL`,
+        `actor_id ${subject}`,
+        `reason ${ascii(32)} NOT NULL`,
+        `reference ${ascii(64)}`,
+        `counts ${longText} NOT NULL`,
+        `started_at ${bigint} NOT NULL`,
+        `touched_at ${bigint} NOT NULL`,
+        `mac ${bytes(32)} NOT NULL`,
+      ],
     },
   ]
   const insertState = {

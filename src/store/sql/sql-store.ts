@@ -7,6 +7,9 @@ import { createHostTransactions } from './host-transaction.ts'
 const ATTEMPTS = 8
 /** A server that restarts breaks every connection that waits in the pool; each try gets the next one, out of 10 as a rule. */
 const RECONNECTS = 12
+/** How often, and how far apart, it is tried to get past those who read. */
+const SCRUBS = 50
+const SCRUB_MILLISECONDS = 100
 
 /** `databaseId` is from `ensureDatabaseId`; without it no transaction of an application's is taken. */
 export function createSqlStore(database: OpenDatabase, databaseId?: string): Store {
@@ -70,6 +73,15 @@ export function createSqlStore(database: OpenDatabase, databaseId?: string): Sto
         })
       } catch (error) {
         throw translate(error)
+      }
+    },
+
+    async scrub() {
+      if (database.scrub === null) return true
+      for (let attempt = 1; ; attempt++) {
+        if (await database.scrub()) return true
+        if (attempt >= SCRUBS) return false
+        await sleep(SCRUB_MILLISECONDS)
       }
     },
 

@@ -49,6 +49,7 @@ function open(): Promise<Gatebook> {
     accessTokenSeconds: 600,
     cookies: 'lax',
     sequencerMilliseconds: 20,
+    logSigning: 'off',
     ...hashes,
   })
 }

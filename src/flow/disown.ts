@@ -1,0 +1,69 @@
+/**
+ * "This wasn't me": a user says of an event in the own history that somebody else did it. Its session ends with everything that came
+ * of it, and the device of the session is not known any more. Whoever can log in with the password can do so again, so the
+ * application has to ask for a new one next.
+ *
+ * Events: `session.disowned`, once for each session; before it `session.ended` (disowned) where the session was live.
+ */
+import type { DisownedSession, RequestContext } from '../api.ts'
+import { GatebookError } from '../errors.ts'
+import type { EventReader } from '../log/reader.ts'
+import { lockSession } from '../session/session-row.ts'
+import type { Transaction } from '../store/transaction.ts'
+import { lockLivingSubject } from '../user/subject.ts'
+import { eventSource } from './event-source.ts'
+import type { FlowParts } from './parts.ts'
+
+export async function disown(
+  parts: FlowParts,
+  reader: Pick<EventReader, 'find'>,
+  { userId, eventId }: { readonly userId: string; readonly eventId: string },
+  context: RequestContext = {},
+): Promise<DisownedSession> {
+  const event = await reader.find(eventId)
+  // Somebody else's is answered like none, so that ids cannot be tried out.
+  if (event === null || event.subject !== userId) throw new GatebookError('ERR_EVENT_NOT_FOUND')
+  const { sessionId } = event
+  if (sessionId === null) throw new GatebookError('ERR_EVENT_NOT_DISOWNABLE')
+  const source = eventSource(context, { kind: 'user', id: userId })
+  return parts.store.transaction(async (tx) => {
+    await lockLivingSubject(tx, userId, parts.settings.clock.now())
+    const session = await lockSession(tx, sessionId)
+    const wasLive = session !== null && session.ended_at === null
+    if (!wasLive && (await wasDisowned(tx, sessionId))) return { sessionId, wasLive: false }
+    if (wasLive) await parts.sessionEnder.end(tx, [session], 'disowned', source)
+    const deviceId = session?.device_id ?? event.deviceId
+    const forgotten = deviceId !== null && (await forgetDevice(tx, deviceId, userId))
+    await parts.log.append(tx, [
+      {
+        ...source,
+        type: 'session.disowned',
+        outcome: 'success',
+        subject: userId,
+        sessionId,
+        data: { event: eventId, was_live: wasLive, device_forgotten: forgotten },
+      },
+    ])
+    return { sessionId, wasLive }
+  })
+}
+
+async function wasDisowned({ db }: Transaction, sessionId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('gatebook_event')
+    .select('number')
+    .where('session_id', '=', sessionId)
+    .where('type', '=', 'session.disowned')
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** Its token would let whoever has it try passwords past the limit of the account. */
+async function forgetDevice({ db }: Transaction, deviceId: string, userId: string): Promise<boolean> {
+  const { numDeletedRows } = await db
+    .deleteFrom('gatebook_device')
+    .where('id', '=', deviceId)
+    .where('subject_id', '=', userId)
+    .executeTakeFirst()
+  return numDeletedRows > 0n
+}
