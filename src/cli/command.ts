@@ -49,7 +49,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     load: async () => (await import('./commands/client.ts')).defineClient,
   },
   log: {
-    about: 'Read the log: follow, search, show.',
+    about: 'Read the log: follow, search, show; prove, export, verify, audit. Forget: expire, erase, hold.',
     load: async () => (await import('./commands/log.ts')).defineLog,
   },
 }

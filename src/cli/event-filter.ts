@@ -1,7 +1,7 @@
 import type { EventFilter } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import { EVENT_TYPES, type EventType, findEventType, type Outcome } from '../event/catalogue.ts'
-import { findNearest } from '../server/nearest.ts'
+import { findNearest } from '../util/nearest.ts'
 import { parseTime } from './parse-time.ts'
 
 /** The filter flags as they were typed. */

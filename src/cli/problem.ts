@@ -1,6 +1,8 @@
 import { CommanderError } from 'commander'
 import { type ErrorCode, GatebookError, isGatebookError } from '../errors.ts'
 import { escapeUnsafe, formatSafeJson } from '../server/escape-unsafe.ts'
+import { QueryProblem } from './query-arguments.ts'
+import { displayWidth } from './table.ts'
 
 /** 0 is success. */
 export type ExitStatus = 1 | 2 | 3
@@ -15,6 +17,14 @@ const ADVICE: Partial<Record<ErrorCode, { readonly status?: ExitStatus; readonly
   },
   ERR_SESSION_NOT_FOUND: { todo: 'See which there are: gatebook session list USER' },
   ERR_EVENT_NOT_FOUND: { todo: 'Find its id: gatebook log search' },
+  ERR_EVENT_PENDING: { todo: 'Try again in a second. Where no process signs the log, see: gatebook log checkpoint' },
+  ERR_ENTRY_PRUNED: { todo: 'Receipts and exports from before the pruning still prove it.' },
+  ERR_LOG_UNPUBLISHED: { todo: 'A minute after the first event there is one, where a server signs the log.' },
+  ERR_LOG_TAMPERED: {
+    todo: 'Somebody may have changed the database. Keep it as it is, compare with what was exported and anchored, and run: gatebook log audit',
+  },
+  ERR_EXPORT_REFUSED: { todo: 'The checkpoint in the folder is the one from before.' },
+  ERR_FILE: { status: COULD_NOT_RUN, todo: 'See that it is there, and may be read or written.' },
   ERR_IDENTIFIER_TAKEN: { todo: 'Look at the user: gatebook user show IDENTIFIER' },
   ERR_ROW_MALFORMED: { todo: 'Correct the file and run the command again; what is there is left alone.' },
   ERR_INVITATION_NOT_FOUND: { todo: 'See which there are: gatebook invitation list' },
@@ -36,6 +46,11 @@ const ADVICE: Partial<Record<ErrorCode, { readonly status?: ExitStatus; readonly
   ERR_SECRET_MISMATCH: {
     status: COULD_NOT_RUN,
     todo: 'Find the secret that this database was set up with; a new one cannot replace it.',
+  },
+  ERR_AUDIT_INPUT: { status: COULD_NOT_RUN, todo: 'See what it takes: gatebook log audit --help' },
+  ERR_AUDIT_STOPPED: {
+    status: COULD_NOT_RUN,
+    todo: 'Run it again; with --resume FILE it goes on where it was stopped.',
   },
   ERR_DATABASE: {
     status: COULD_NOT_RUN,
@@ -60,17 +75,24 @@ export function describeProblem(thrown: unknown, command: string, json: boolean)
     const object = { code: error.code, message: error.message, detail: error.detail ?? null, ...error.members }
     return { status, text: `${formatSafeJson(object)}\n` }
   }
-  const what =
-    error.code === 'ERR_USAGE' && error.detail !== undefined
-      ? error.detail
-      : [error.message, error.detail].join(' ').trim()
-  const advice = error.code === 'ERR_USAGE' ? `See: ${command} --help` : todo
+  const isDetailed = (error.code === 'ERR_USAGE' || error instanceof QueryProblem) && error.detail !== undefined
+  const what = isDetailed ? error.detail : [error.message, error.detail].join(' ').trim()
+  const shown = error instanceof QueryProblem ? pointAt(error) : []
+  const advice = isDetailed ? `See: ${command} --help` : todo
   return {
     status,
-    text: [`gatebook: ${what}`, ...(advice === null ? [] : [`  ${advice}`])]
+    text: [`gatebook: ${what}`, ...shown, ...(advice === null ? [] : [`  ${advice}`])]
       .map((line) => `${escapeUnsafe(line)}\n`)
       .join(''),
   }
+}
+
+/** The query, and carets below what is wrong in it; at its end where something is missing. */
+function pointAt({ query, start, end }: QueryProblem): string[] {
+  const [before, wrong] = [query.slice(0, start), query.slice(start, end)].map((text) =>
+    displayWidth(escapeUnsafe(text)),
+  )
+  return [`  ${query}`, `  ${' '.repeat(before!)}${'^'.repeat(Math.max(1, wrong!))}`]
 }
 
 function toGatebookError(thrown: unknown): GatebookError {

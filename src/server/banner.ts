@@ -10,12 +10,17 @@ import { quoteForShell } from './own-command.ts'
 export interface StartReport {
   readonly version: string
   readonly url: string
+  readonly account: string | null
+  readonly dashboard: string | null
   readonly issuer: string
   readonly issuerIsFallback: boolean
   readonly database: string
   /** Absolute path, or the name of the setting that holds the secret. */
   readonly secret: string
   readonly secretMade: boolean
+  /** The same of the key that signs the log; null where this process does not sign. */
+  readonly logKey: string | null
+  readonly logKeyMade: boolean
   readonly registration: string
   readonly mail: MailerKind
   /** Null once there is an admin. */
@@ -35,6 +40,15 @@ export function secretFileExists(config: Config): boolean {
 
 export function secretLocation(config: Config): string {
   return config.secret.value === null ? resolve(config.secretFile.value as string) : config.secret.name
+}
+
+export function logKeyFileExists(config: Config): boolean {
+  return config.logKey.value === null && existsSync(config.logKeyFile.value as string)
+}
+
+export function logKeyLocation(config: Config): string | null {
+  if (config.logSigning.value === 'off') return null
+  return config.logKey.value === null ? resolve(config.logKeyFile.value as string) : config.logKey.name
 }
 
 /** The command with what was given to `serve` by flag: it must find the same database and the same secret. */
@@ -61,8 +75,11 @@ const MAIL: Readonly<Record<MailerKind, string>> = {
 export function formatBanner(report: StartReport, fromEnvironment: readonly string[]): string {
   const lines = [
     `Gatebook ${report.version} listens on ${report.url}`,
+    ...(report.account === null ? [] : [`  account       ${report.account}`]),
+    ...(report.dashboard === null ? [] : [`  dashboard     ${report.dashboard} (for admins)`]),
     `  database      ${report.database}`,
     `  secret        ${report.secret}${report.secretMade ? ' (just made; keep a copy apart from the database)' : ''}`,
+    `  log key       ${report.logKey ?? 'none: another process signs the log'}${report.logKeyMade ? ' (just made; signs the log)' : ''}`,
     `  issuer        ${report.issuer}${report.issuerIsFallback ? ' (where this server listens, since GATEBOOK_ISSUER is not set)' : ''}`,
     `  registration  ${REGISTRATION[report.registration] ?? report.registration}`,
     `  mail          ${MAIL[report.mail]}`,
@@ -78,4 +95,21 @@ export function formatBanner(report: StartReport, fromEnvironment: readonly stri
     )
   }
   return `${lines.join('\n')}\n`
+}
+
+/** Where to look, and as whom. */
+export function formatDemoBanner(
+  { version, url }: Pick<StartReport, 'version' | 'url'>,
+  admin: { readonly identifier: string; readonly password: string },
+): string {
+  return `Gatebook ${version} shows a week of an invented application. All of it is deleted when the server ends.
+
+  dashboard     ${url}/admin
+  as            ${admin.identifier}
+  password      ${admin.password}
+
+  One night somebody tried passwords on everybody: search for  ip:198.51.100.0/24
+  One of them was right, and its owner noticed:                user page of otter@demo.example
+  Notes in the log say where that begins and ends:             type:app.demo.note
+`
 }

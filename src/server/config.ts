@@ -1,11 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { GatebookError, isGatebookError } from '../errors.ts'
-import { checkOption, type GatebookOptions, OPTIONS, type OptionName, type OptionRow } from '../options.ts'
+import { parseAnchors } from '../log/anchor-setting.ts'
+import {
+  checkOption,
+  type GatebookOptions,
+  OPTIONS,
+  type OptionName,
+  type OptionRow,
+  type SettingSource,
+} from '../options.ts'
+import { findNearest } from '../util/nearest.ts'
 import { parseDatabaseAddress } from './database-url.ts'
-import { findNearest } from './nearest.ts'
 
 export type SettingValue = string | number | boolean | readonly string[] | null
-export type SettingSource = 'default' | 'environment' | 'file' | 'flag'
 
 export interface Setting {
   readonly value: SettingValue
@@ -23,14 +30,17 @@ export type Flags = Readonly<Partial<Record<OptionName, string>>>
 
 const ROWS = Object.entries(OPTIONS) as [OptionName, OptionRow][]
 
-/** Their values are never repeated in a message. */
-const SECRET: ReadonlySet<OptionName> = new Set<OptionName>(['secret', 'hs256Secret', 'database', 'smtpUrl'])
-
 /** Settings that have no flag: what stands on a command line can be read by every account of the machine. */
-export const WITHOUT_FLAG: ReadonlySet<OptionName> = new Set<OptionName>(['secret', 'hs256Secret', 'smtpUrl'])
+export const WITHOUT_FLAG: ReadonlySet<OptionName> = new Set<OptionName>([
+  'secret',
+  'logKey',
+  'hs256Secret',
+  'smtpUrl',
+  'anchors',
+])
 
-/** The environment name whose plain form is the `_FILE` form of another row: it means that one thing and nothing else. */
-const FILE_ROW = OPTIONS.secretFile.env
+/** Environment names whose plain form is the `_FILE` form of another row: they mean that one thing and nothing else. */
+const FILE_ROWS: ReadonlySet<string> = new Set([OPTIONS.secretFile.env, OPTIONS.logKeyFile.env])
 
 /** `accessTokenSeconds` is `--access-token-seconds`. */
 export function flagOf(name: OptionName): string {
@@ -47,8 +57,16 @@ export function readConfig(environment: Environment, flags: Flags = {}): Config 
     ROWS.map(([name, row]) => [name, readSetting(name, row, environment, flags)]),
   ) as Record<OptionName, Setting>
   parseDatabaseAddress(config.database.value as string, config.database.name)
+  try {
+    parseAnchors(config.anchors.value)
+  } catch (error) {
+    throw inConfigTerms(error, config)
+  }
   if (config.secret.source !== 'default' && config.secretFile.source !== 'default') {
     throw invalid(`${config.secret.name} and ${config.secretFile.name} are both set: one of the two must go.`)
+  }
+  if (config.logKey.source !== 'default' && config.logKeyFile.source !== 'default') {
+    throw invalid(`${config.logKey.name} and ${config.logKeyFile.name} are both set: one of the two must go.`)
   }
   return Object.freeze(config)
 }
@@ -82,7 +100,7 @@ function readSetting(name: OptionName, row: OptionRow, environment: Environment,
     return { value: parseValue(name, row, flag, flagOf(name)), source: 'flag', name: flagOf(name) }
   const fileName = `${row.env}_FILE`
   const plain = environment[row.env]
-  const path = fileName === FILE_ROW ? undefined : environment[fileName]
+  const path = FILE_ROWS.has(fileName) ? undefined : environment[fileName]
   if (plain !== undefined && path !== undefined) {
     throw invalid(`${row.env} and ${fileName} are both set: one of the two must go.`)
   }
@@ -109,7 +127,7 @@ function parseValue(name: OptionName, row: OptionRow, text: string, setting: str
     if (!isGatebookError(error, 'ERR_OPTION_INVALID')) throw error
     const problem = (error.detail ?? error.message).replace(`${name}: `, '')
     // The text in a file may be more than the value was meant to be.
-    const shown = SECRET.has(name) || setting.endsWith('_FILE') ? '' : ` is ${JSON.stringify(text.slice(0, 100))}`
+    const shown = row.secret === true || setting.endsWith('_FILE') ? '' : ` is ${JSON.stringify(text.slice(0, 100))}`
     throw invalid(`${setting}${shown}: ${problem}`, error)
   }
 }
@@ -132,16 +150,22 @@ function parseText(row: OptionRow, text: string): unknown {
     case 'boolean':
       return Object.hasOwn(BOOLEANS, text.toLowerCase()) ? BOOLEANS[text.toLowerCase()] : text
     case 'list':
-      return text.trim() === '' ? [] : text.split(',').map((item) => item.trim())
+      return text.trim() === '' ? [] : splitList(text, row.separator)
     default:
       return text
   }
 }
 
+function splitList(text: string, separator: RegExp | undefined): string[] {
+  // A separator of its own takes the line breaks between the items, which leaves those around them.
+  const parts = separator === undefined ? text.split(',') : text.trim().split(separator)
+  return parts.map((item) => item.trim())
+}
+
 /** A misspelt setting that nobody reads is a setting that is silently not in force. */
 function refuseUnknown(environment: Environment): void {
   const known = new Set<string>(ROWS.flatMap(([, row]) => [row.env, `${row.env}_FILE`]))
-  known.delete(`${FILE_ROW}_FILE`)
+  for (const name of FILE_ROWS) known.delete(`${name}_FILE`)
   for (const name of Object.keys(environment)) {
     if (!name.startsWith('GATEBOOK_') || name.startsWith('GATEBOOK_TEST_') || known.has(name)) continue
     const nearest = findNearest(name, known)

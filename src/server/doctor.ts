@@ -8,6 +8,7 @@ import { database } from './checks/database.ts'
 import { disk } from './checks/disk.ts'
 import { hashing } from './checks/hashing.ts'
 import { issuer } from './checks/issuer.ts'
+import { log } from './checks/log.ts'
 import { mail } from './checks/mail.ts'
 import { proxies } from './checks/proxies.ts'
 import { secret } from './checks/secret.ts'
@@ -24,6 +25,7 @@ export const CHECKS: readonly Check[] = [
   tables,
   views,
   sequencer,
+  log,
   disk,
   clock,
   secret,

@@ -143,6 +143,32 @@ export const FINDINGS: Readonly<Record<FindingCode, FindingRow>> = {
     says: 'Events in the queue carry no valid MAC, and are kept out of the log.',
     todo: 'Somebody has written to gatebook_queue, or a process has another secret: look at the rows with rejected_at.',
   },
+  'log-ok': { level: 'ok', says: 'The log is signed.', todo: '' },
+  'log-key-missing': {
+    level: 'problem',
+    says: 'The log is signed with a key that is not here.',
+    todo: 'Restore GATEBOOK_LOG_KEY_FILE, or set GATEBOOK_LOG_SIGNING=off where another process signs.',
+  },
+  'log-key-readable': {
+    level: 'warning',
+    says: 'Other accounts of this machine can read the file with the key of the log.',
+    todo: 'chmod 600 on the file.',
+  },
+  'log-guard-missing': {
+    level: 'problem',
+    says: 'The guard of the log is missing: no server starts here.',
+    todo: 'Restore GATEBOOK_LOG_GUARD, or run gatebook log adopt when it is lost and no backup was restored.',
+  },
+  'log-checkpoint-forged': {
+    level: 'problem',
+    says: 'The newest checkpoint in the database is not one that the log has signed.',
+    todo: 'Look for whoever can write to the database, run gatebook log audit, and remove the row from gatebook_checkpoint.',
+  },
+  'log-unsigned': {
+    level: 'problem',
+    says: 'The log has had entries for more than a minute that no checkpoint covers.',
+    todo: 'Start a server that has the key; if one runs, its diagnostics say why it does not sign (docs/log-key.md).',
+  },
   'disk-ok': { level: 'ok', says: 'There is room where the database is.', todo: '' },
   'disk-low': { level: 'warning', says: 'Less than 1 GiB is free where the database is.', todo: 'Make room.' },
   'disk-full': { level: 'problem', says: 'Less than 50 MiB are free where the database is.', todo: 'Make room.' },
@@ -252,6 +278,12 @@ export type FindingCode =
   | 'sequencer-ok'
   | 'sequencer-idle'
   | 'events-rejected'
+  | 'log-ok'
+  | 'log-key-missing'
+  | 'log-key-readable'
+  | 'log-guard-missing'
+  | 'log-checkpoint-forged'
+  | 'log-unsigned'
   | 'disk-ok'
   | 'disk-low'
   | 'disk-full'

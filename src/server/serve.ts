@@ -11,6 +11,9 @@ import { drain } from './drain.ts'
 import { FINDINGS } from './findings.ts'
 import { createListener } from './listener.ts'
 import type { Mailer } from './mailer.ts'
+import { hasPages, pagesFromConfig, readBrand, withPageLinks } from './pages/from-config.ts'
+import { PATHS } from './pages/page.ts'
+import type { Pages } from './pages/pages.ts'
 import { createRefusal } from './refuse-unasked.ts'
 import { createSenders } from './senders.ts'
 import { createUnderWay } from './under-way.ts'
@@ -36,6 +39,9 @@ export interface RunningServer {
   readonly gate: Gatebook
   readonly url: string
   readonly issuer: string
+  /** Addresses of the pages for users and for admins; null where there are none. */
+  readonly account: string | null
+  readonly dashboard: string | null
   /** Drains and closes. Idempotent; a second call waits for the first. */
   stop(): Promise<void>
 }
@@ -74,17 +80,25 @@ export async function startServer(
   // For a client that does not read what it asked for. Longer than anything here takes without a byte.
   server.timeout = 75_000
   answerUnreadable(server, { underWay, diagnostics, refuseUnasked })
+  const brand = hasPages(config) ? readBrand(config) : null
   const port = await listen(server, config)
   const issuer = (config.issuer.value as string | null) ?? `http://localhost:${port}`
   const options = {
     adminPath: '/admin',
+    dashboard: true,
+    // So that its pages stay signed in when they are read again. Nobody has tokens in cookies who has not asked for it.
+    // `lax` with the pages of people, whom links of other sites and of mail lead there.
+    cookies: brand === null ? 'strict' : 'lax',
     oauthPath: '/oauth',
+    logPath: '/log',
     operationsPath,
     ...libraryOptions(config),
-    ...(mailer !== null && createSenders(config, mailer, issuer, Date.now)),
+    ...(mailer !== null &&
+      createSenders(brand === null ? config : withPageLinks(config, issuer), mailer, issuer, Date.now)),
     issuer,
     database,
     diagnostics,
+    settingSources: config,
   } as GatebookOptions
   try {
     gate = await createGatebook(options)
@@ -95,13 +109,16 @@ export async function startServer(
     throw inConfigTerms(error, config)
   }
   const opened = gate
+  if (brand !== null)
+    gate = withPages(gate, pagesFromConfig(config, { gate, issuer, brand, sendsMail: mailer !== null, diagnostics }))
   void reportFindings(config, environment, diagnostics)
 
   async function stop(): Promise<void> {
     const seconds = config.drainSeconds.value as number
     diagnostics.info({ under_way: underWay.all().length, drain_seconds: seconds }, 'shutting down')
-    // Verifiers that wait for news get their answer, and ask the next process.
+    // Verifiers that wait for news get their answer, and ask the next process; so does whoever watches the log.
     opened.revocations.release()
+    opened.log.release()
     const cut = await drain(server, underWay, seconds)
     if (cut > 0) diagnostics.warn({ requests: cut }, `requests were broken off after ${seconds} s`)
     await opened.close()
@@ -109,14 +126,26 @@ export async function startServer(
     diagnostics.info({}, 'stopped')
   }
 
+  const url = `http://${formatHost(config.host.value as string)}:${port}`
+  const { adminPath = '', dashboard } = options
   return {
     gate: opened,
-    url: `http://${formatHost(config.host.value as string)}:${port}`,
+    url,
     issuer,
+    account: brand === null ? null : url + PATHS.account,
+    dashboard: dashboard === true && adminPath !== '' ? url + adminPath : null,
     stop: () => {
       stopping ??= stop()
       return stopping
     },
+  }
+}
+
+/** The pages come first: the API knows none of their paths. */
+function withPages(gate: Gatebook, pages: Pages): Gatebook {
+  return {
+    ...gate,
+    exchange: (request, connection) => pages.answer(request, connection) ?? gate.exchange(request, connection),
   }
 }
 

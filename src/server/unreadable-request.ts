@@ -71,7 +71,8 @@ function closed(response: ServerResponse): Promise<void> {
 }
 
 function formatResponse(response: HttpResponse): string {
-  const body = response.body ?? ''
+  // A problem document, which is a text.
+  const body = typeof response.body === 'string' ? response.body : ''
   const title = (JSON.parse(body) as { title: string }).title
   const headers = [...Object.entries(response.headers), ['Connection', 'close'], ['Date', new Date().toUTCString()]]
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')

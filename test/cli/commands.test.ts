@@ -72,6 +72,27 @@ describe.each(availableEngines)('on $name', (engine) => {
     expect(numbers).toEqual(numbers.toSorted((a, b) => b - a))
     expect(await at.eventsOf('--type', 'log.read')).toHaveLength(before + 1)
 
+    const query = await at.gatebook([
+      'log',
+      'search',
+      'type:login.*',
+      '-outcome:success',
+      `user:${ANNA}`,
+      'since:1h',
+      '--json',
+    ])
+    expect(parseLines(query.stdout)).toEqual(events.filter(({ type }) => type === 'login.failed'))
+    const tail = await at.gatebook([
+      'log',
+      'tail',
+      '-type:login.succeeded',
+      `${ANNA},nobody@example.org -reason:disabled`,
+      '--json',
+    ])
+    const shownTypes = parseLines(tail.stdout).map(({ type, reason }) => `${type} ${reason}`)
+    expect(shownTypes).toContain('login.failed wrong-password')
+    expect(shownTypes.filter((line) => /login\.succeeded|disabled$/.test(line))).toEqual([])
+
     const [event] = events
     const shown = await at.gatebook(['log', 'show', String(event?.id)])
     expect(shown.stdout).toMatch(/\ntime .* \+0[12]:00 \(\d{4}-\d\d-\d\dT[\d:.]+Z\)\n/)
@@ -85,7 +106,7 @@ describe.each(availableEngines)('on $name', (engine) => {
     })
     expect((await at.gatebook(['log', 'search', '--ip', 'not an address'])).status).toBe(2)
     // The search that found nothing, and neither the one that was refused nor what was only shown.
-    expect(await at.eventsOf('--type', 'log.read')).toHaveLength(before + 2)
+    expect(await at.eventsOf('--type', 'log.read')).toHaveLength(before + 3)
   })
 
   test('tail -f shows what happens in another process, until it is told to end', async () => {

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { availableEngines } from '../support/engines.ts'
 import { parseLines, post, run, start, startServer, stopServer } from './transcript.ts'
 
@@ -13,8 +13,9 @@ const HASH = 'pbkdf2_sha256$1000$q0KP7e7UvzUK4VE8sw84wF$Bm/KJ0lnXEv/iELMKF75ct13
 let folder: string
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'gatebook-import-'))
+  // Not in an afterEach, which comes before a server that the test stops when it is finished.
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
 })
-afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 function write(name: string, content: string | Uint8Array): string {
   writeFileSync(join(folder, name), content)

@@ -75,7 +75,12 @@ describe.each(availableEngines)('what somebody has written into every text, on $
   beforeAll(async () => {
     database = await engine.createDatabase()
     const dialect = parseDatabaseUrl(database.url)
-    const gate = await createGatebook({ issuer: 'http://localhost', database: dialect, secret: SECRET })
+    const gate = await createGatebook({
+      issuer: 'http://localhost',
+      database: dialect,
+      secret: SECRET,
+      logSigning: 'off',
+    })
     const { userId: id } = await gate.register({ identifier: 'anna@app.example', password: PASSWORD })
     await gate.invitations.create({ identifier: 'ben@app.example', roles: ['reader'] })
     endedId = (await gate.login({ identifier: 'anna@app.example', password: PASSWORD })).sessionId

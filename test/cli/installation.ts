@@ -20,7 +20,10 @@ export interface Installation {
   remove(): Promise<void>
 }
 
-export async function createInstallation(engine: Engine): Promise<Installation> {
+export async function createInstallation(
+  engine: Engine,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Installation> {
   const folder = mkdtempSync(join(tmpdir(), 'gatebook-commands-'))
   const database = await engine.createDatabase()
   const env = {
@@ -28,6 +31,7 @@ export async function createInstallation(engine: Engine): Promise<Installation> 
     // A lock that lasts for a day, instead of waits that are over before a busy machine has made the next request.
     GATEBOOK_THROTTLE_PAIR_FREE: '100',
     GATEBOOK_THROTTLE_ACCOUNT_FAILURES: '5',
+    ...settings,
   }
   const options = { folder, env }
   const server = await startServer([], options)

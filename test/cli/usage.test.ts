@@ -64,6 +64,13 @@ describe('wrong use ends with 2', () => {
     ['a number out of range', ['user', 'list', '--limit', '501'], '--limit takes a whole number from 1 to 500'],
     ['a time that is none', ['log', 'search', '--since', 'soon'], '--since takes a time such as 15m'],
     ['an event type that is none', ['log', 'search', '--type', 'login.faild'], 'Did you mean login.failed?'],
+    [
+      'an unknown flag beside a query',
+      ['log', 'search', 'user:1', '-reason:flood', '--jsno'],
+      "'--jsno' (Did you mean --json?)",
+    ],
+    ['the same by flag and by query', ['log', 'tail', 'user:1', '--user', '2'], '--user and user: mean the same'],
+    ['a letter that is no flag beside a query', ['log', 'search', 'user:1', '-q'], "Unknown option '-q'"],
     ['neither session nor user', ['session', 'end'], 'Either a session id or --user'],
     ['no password', ['user', 'add', 'anna'], 'give it with --password-stdin'],
     ['an empty password', ['user', 'add', 'anna', '--password-stdin'], 'holds no password'],
@@ -75,6 +82,46 @@ describe('wrong use ends with 2', () => {
     const json = await gatebook(...args, '--json')
     expect(json.status).toBe(2)
     expect(JSON.parse(json.stderr)).toMatchObject({ code: 'ERR_USAGE', detail: expect.any(String) })
+  })
+
+  test.each<[string, string[], string]>([
+    [
+      'a value',
+      ['log', 'search', '-reason:throttled', 'outcome:failre', 'since:24h'],
+      `Did you mean failure?
+  -reason:throttled outcome:failre since:24h
+                            ^^^^^^
+  See: gatebook log search --help\n`,
+    ],
+    [
+      'a term behind wide characters',
+      ['log', 'tail', 'identifier:안나 usr:1'],
+      `Did you mean user?
+  identifier:안나 usr:1
+                  ^^^^
+  See: gatebook log tail --help\n`,
+    ],
+    [
+      'a term that begins as a flag does',
+      ['log', 'tail', '-foo@example.org', '-nora:x'],
+      `.
+  -foo@example.org -nora:x
+                    ^^^^^
+  See: gatebook log tail --help\n`,
+    ],
+    [
+      'what is missing',
+      ['log', 'search', 'user:1', '-ip:'],
+      `, without a blank between.
+  user:1 -ip:
+             ^
+  See: gatebook log search --help\n`,
+    ],
+  ])('a query points at %s', async (_, args, message) => {
+    const { status, stdout, stderr } = await gatebook(...args)
+    expect([status, stdout, stderr.slice(-message.length)]).toEqual([2, '', message])
+    const json = await gatebook(...args, '--json')
+    expect(JSON.parse(json.stderr)).toMatchObject({ code: 'ERR_QUERY_INVALID', column: expect.any(Number) })
   })
 
   test('a group without a command shows its commands', async () => {

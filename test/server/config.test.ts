@@ -21,6 +21,7 @@ const ROWS = Object.entries(OPTIONS) as [OptionName, OptionRow][]
 /** A text that the row allows and that is not its default, with the value that it means. */
 function sampleOf(name: OptionName, row: OptionRow): [string, SettingValue] {
   if (name === 'database') return ['sqlite:other.db', 'sqlite:other.db']
+  if (name === 'anchors') return ['file:a,b, file:c d\nfile:e', ['file:a,b', 'file:c d', 'file:e']]
   switch (row.kind) {
     case 'integer': {
       const [low, high] = row.range ?? [0, 1000]
@@ -45,6 +46,7 @@ function sampleOf(name: OptionName, row: OptionRow): [string, SettingValue] {
 /** Texts that the row does not allow. */
 function wrongFor(name: OptionName, row: OptionRow): string[] {
   if (name === 'database') return ['', 'gatebook.db', 'oracle://db']
+  if (name === 'anchors') return ['anchors', 'file:', 'https://a.example/', 'witness:https://a.example', 'command:keep']
   switch (row.kind) {
     case 'integer': {
       const [low, high] = row.range ?? [0, 1000]
@@ -100,7 +102,9 @@ describe.each(ROWS)('%s', (name, row) => {
 })
 
 /** `GATEBOOK_SECRET_FILE` is a setting of its own; see below. */
-const WITH_FILE_FORM = ROWS.filter(([name]) => name !== 'secret' && name !== 'secretFile')
+/** Two settings have an option of its own for their file. */
+const WITHOUT_FILE_FORM: ReadonlySet<string> = new Set(['secret', 'secretFile', 'logKey', 'logKeyFile'])
+const WITH_FILE_FORM = ROWS.filter(([name]) => !WITHOUT_FILE_FORM.has(name))
 
 describe.each(WITH_FILE_FORM)('the file form of %s', (name, row) => {
   const [text, value] = sampleOf(name, row)
@@ -128,6 +132,8 @@ describe('the secret', () => {
   test('GATEBOOK_SECRET_FILE is the option secretFile, which the library reads or makes', () => {
     const config = readConfig({ GATEBOOK_SECRET_FILE: '/run/secrets/gatebook' })
     expect(libraryOptions(config)).toEqual({ secretFile: '/run/secrets/gatebook' })
+    const other = readConfig({ GATEBOOK_LOG_KEY_FILE: '/run/secrets/log-key' })
+    expect(libraryOptions(other)).toEqual({ logKeyFile: '/run/secrets/log-key' })
   })
 
   test('has no file form of the file form', () => {

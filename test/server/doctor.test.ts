@@ -8,8 +8,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readConfig } from '../../src/server/config.ts'
 import { CHECKS, examine } from '../../src/server/doctor.ts'
 import { FINDINGS, levelOf } from '../../src/server/findings.ts'
+import { untilSigned } from '../log/signed-log.ts'
 import { availableEngines } from '../support/engines.ts'
 import { openOwnGate, SECRET, type TestGate } from '../support/gate.ts'
+import { signingEnvironment } from '../support/log-signing.ts'
 import { startSmtp } from '../support/smtp.ts'
 
 const OTHER_SECRET = 'kQ2vW9xT4mB7nR1cF6hL3pS8dGaZyJ0eU5'
@@ -33,6 +35,7 @@ async function find(environment: Record<string, string>, now?: () => number): Pr
 const settingsOf = (on: TestGate, more: Record<string, string> = {}) => ({
   GATEBOOK_DATABASE: on.database.url,
   GATEBOOK_SECRET: SECRET,
+  ...signingEnvironment(on.database.url),
   GATEBOOK_ISSUER: 'https://app.example',
   GATEBOOK_MAILER: 'off',
   ...more,
@@ -129,6 +132,21 @@ describe.each(availableEngines)('doctor on $name', (engine) => {
     expect(await find(settingsOf(on), late)).toContain('sequencer-idle')
     await on.direct.kysely.updateTable('gatebook_queue').set({ rejected_at: 1 }).execute()
     expect(await find(settingsOf(on))).toEqual(['events-rejected', 'mail-off'])
+  })
+
+  test('finds a log that nobody signs, that has lost its guard, or that somebody has written a checkpoint into', async () => {
+    const on = await openOwnGate(engine)
+    await on.gate.sessions.start(7)
+    await untilSigned(on)
+    const found = async (settings = {}, now?: () => number) =>
+      (await find(settingsOf(on, settings), now)).filter((code) => code.startsWith('log-'))
+    expect(await found()).toEqual([])
+    expect(await found({ GATEBOOK_LOG_GUARD: join(tmpdir(), 'no-such-guard') })).toEqual(['log-guard-missing'])
+    const row = { epoch: 1, size: 9_007_199_254_740_991, note: 'no note', signed_at: 0, published_at: 1, proof: null }
+    await on.direct.kysely.insertInto('gatebook_checkpoint').values(row).execute()
+    expect(await found()).toEqual(['log-checkpoint-forged'])
+    await on.direct.kysely.deleteFrom('gatebook_checkpoint').execute()
+    expect(await found({}, () => on.clock.now() + 120_000)).toEqual(['log-unsigned'])
   })
 
   test('finds a clock that is wrong', async () => {

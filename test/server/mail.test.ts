@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { parseLines, post, type Running, run, startServer, stopServer } from '../cli/transcript.ts'
 import { PASSWORD, until } from '../support/gate.ts'
+import { LOG_KEY } from '../support/log-signing.ts'
 import { type ReceivedMail, startSmtp } from '../support/smtp.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
@@ -12,8 +13,9 @@ const NEW_PASSWORD = 'a brand new pass phrase'
 let folder: string
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'gatebook-mail-'))
+  // Not in an afterEach, which comes before a server that the test stops when it is finished.
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
 })
-afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 async function serve(env: Record<string, string>): Promise<Running & { url: string }> {
   const server = await startServer([], { folder, env })
@@ -87,7 +89,7 @@ describe('a server that sends mail', () => {
     const mail = await next(1)
     expect(mail.headers.subject).toBe('Example & Söhne 비밀번호 재설정')
     expect(mail.text).toContain('30분 동안 한 번만 쓸 수 있습니다.')
-    expect(mail.text).toMatch(/^ {4}gbp_[\w-]{43}$/m)
+    expect(mail.text).toMatch(/^ {4}http:\/\/localhost:\d+\/reset-password#token=gbp_[\w-]{43}$/m)
   })
 
   test('confirms addresses, and does not tell who has one already', async () => {
@@ -193,6 +195,7 @@ describe('a server without a mail server', () => {
       NODE_ENV: 'production',
       GATEBOOK_ISSUER: 'https://app.example',
       GATEBOOK_SECRET: 'Zk3Jq0vY8zW2nT6rB5xM1cF9hL4pS7dGa',
+      GATEBOOK_LOG_KEY: LOG_KEY,
     }
     const server = await serve(env)
     expect(server.stdout()).toContain('mail          off: nobody can ask for a new password')

@@ -4,6 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { parseLines, post, type Running, run, start, startServer, stopServer } from '../cli/transcript.ts'
+import { readEventStream } from '../http/read-event-stream.ts'
 
 // Each command is a process of its own, and the machine may have other things to do.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
@@ -157,6 +158,22 @@ describe('the end', () => {
     expect((await server.ended).status).toBe(0)
     const events = parseLines((await run(['log', 'tail', '--json', '--type', 'login.*'], { folder })).stdout)
     expect(events).toMatchObject([{ type: 'login.failed', reason: 'unknown-user' }])
+  })
+
+  test('whoever watches the log is told, and does not hold it up', async () => {
+    const server = await serve()
+    const account = { folder, input: PASSWORD }
+    expect((await run(['user', 'add', 'root@app.example', '--admin', '--password-stdin'], account)).status).toBe(0)
+    const login = await post(`${server.url}/auth/login`, { identifier: 'root@app.example', password: PASSWORD })
+    const { access_token: token } = (await login.json()) as { access_token: string }
+    const headers = { Authorization: `Bearer ${token}` }
+    const stream = readEventStream(await fetch(`${server.url}/admin/api/events/stream`, { headers }))
+    expect(await stream.next()).toMatchObject({ event: 'ready' })
+    const begun = Date.now()
+    server.child.kill('SIGTERM')
+    expect((await stream.rest()).at(-1)).toEqual({ id: null, event: 'end', data: { code: 'ERR_CLOSED' } })
+    expect((await server.ended).status).toBe(0)
+    expect(Date.now() - begun).toBeLessThan(5_000)
   })
 
   test('idle connections do not hold it up', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { createConnection, type RowDataPacket } from 'mysql2/promise'
 import pg from 'pg'
 import { createDatabaseName, isOfRun, isStale } from './database-name.ts'
+import { removeGuard } from './log-signing.ts'
 
 export type EngineName = 'sqlite' | 'postgres' | 'mysql'
 
@@ -38,7 +39,20 @@ export interface MissingEngine {
 
 export function openEngine(address: EngineAddress): Engine {
   const { name, about } = address
-  return { name, about, createDatabase: () => CREATE[name](address) }
+  return {
+    name,
+    about,
+    async createDatabase() {
+      const { url, drop } = await CREATE[name](address)
+      return {
+        url,
+        async drop() {
+          await drop()
+          removeGuard(url)
+        },
+      }
+    },
+  }
 }
 
 const CREATE: Record<EngineName, (address: EngineAddress) => Promise<TestDatabase>> = {

@@ -12,6 +12,8 @@ import { keep, makeFolder } from './private-server.ts'
 export interface FoundServer {
   readonly adminUrl: string
   readonly about: string
+  /** What it has written about itself, where it was started here. */
+  readonly readLog?: () => Promise<string>
   close(): Promise<void>
 }
 

@@ -11,6 +11,7 @@ import { CHEAP_HASHES } from '../../src/testing/cheap-hashes.ts'
 import { createFakeClock, type FakeClock } from '../../src/testing/fake-clock.ts'
 import { readEvents } from '../../src/testing/read-events.ts'
 import type { Engine, TestDatabase } from './engine.ts'
+import { signingOf } from './log-signing.ts'
 
 export const ISSUER = 'https://app.example'
 export const SECRET = 'Zk3Jq0vY8zW2nT6rB5xM1cF9hL4pS7dGa'
@@ -73,6 +74,7 @@ export async function openGate(engine: Engine, options: Partial<GatebookOptions>
       issuer: ISSUER,
       database: dialectOf(database.url),
       secret: SECRET,
+      ...signingOf(database.url),
       clock,
       diagnostics: recordDiagnostics(diagnostics),
       sequencerMilliseconds: 20,

@@ -1,3 +1,4 @@
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { queryMysql } from './engine.ts'
 import type { FoundServer } from './find-engines.ts'
@@ -65,6 +66,8 @@ async function check(url: string): Promise<string> {
 export async function startPrivateMariadb(command: string, where?: string): Promise<FoundServer> {
   const account = await unprivilegedAccount('mysql')
   const folder = await makeFolder('mysql', where)
+  // On a disk that is full it could not say why it ends.
+  const logFolder = await makeFolder('mysql-log')
   let kept: Kept | null = null
   try {
     const home = await makeOwnedFolder(join(folder, 'server'), account)
@@ -95,7 +98,7 @@ export async function startPrivateMariadb(command: string, where?: string): Prom
       ])
 
     const port = await findFreePort()
-    const logFile = join(folder, 'mysql.log')
+    const logFile = join(logFolder, 'mysql.log')
     kept = keep(folder, {
       command,
       args: [
@@ -122,9 +125,18 @@ export async function startPrivateMariadb(command: string, where?: string): Prom
     const adminUrl = `mysql://root@127.0.0.1:${port}/`
     await waitUntilAnswers(kept, logFile, () => check(adminUrl))
     const server = kept
-    return { adminUrl, about: `${await check(adminUrl)}, started for this run`, close: () => server.close() }
+    return {
+      adminUrl,
+      about: `${await check(adminUrl)}, started for this run`,
+      readLog: () => readFile(logFile, 'utf8'),
+      async close() {
+        await server.close()
+        await rm(logFolder, { recursive: true, force: true })
+      },
+    }
   } catch (error) {
     await (kept ?? keep(folder)).close()
+    await rm(logFolder, { recursive: true, force: true })
     throw error
   }
 }
