@@ -10,7 +10,11 @@ import { argv } from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { ERROR_CODES } from '../src/errors.ts'
 import { EVENT_TYPES } from '../src/event/catalogue.ts'
+import { AUDIT_FINDINGS } from '../src/log/audit/findings.ts'
+import { FORGERIES, UNVERIFIABLE } from '../src/log/reconcile/discrepancies.ts'
 import { OPTIONS } from '../src/options.ts'
+import { OPERATORS } from '../src/query/operators.ts'
+import { QUERY_ERRORS } from '../src/query/query-error.ts'
 import { FINDINGS } from '../src/server/findings.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -41,6 +45,14 @@ does not exist, or whose value is outside its range, is refused by name.
     text: '# gatebook doctor\n',
     tables: { findings: findingTable },
   },
+  'docs/audit.md': {
+    text: '# gatebook log audit\n',
+    tables: { 'audit findings': auditTable, 'what rows do not fit': reconcileTable },
+  },
+  'docs/search.md': {
+    text: '# Searching the log\n',
+    tables: { operators: operatorTable, 'query errors': queryErrorTable },
+  },
   'spec/event.md': {
     text: `# Events
 `,
@@ -48,6 +60,7 @@ does not exist, or whose value is outside its range, is refused by name.
       'event types': eventTable,
       reasons: reasonTable,
       data: dataTable,
+      rows: stateTable,
       'names in other vocabularies': namesTable,
     },
   },
@@ -104,6 +117,34 @@ function findingTable() {
   return table(['finding', 'level', 'what it means', 'what to do'], rows)
 }
 
+function auditTable() {
+  const rows = Object.entries(AUDIT_FINDINGS).map(([name, row]) => [code(name), row.severity, row.sentence, row.attack])
+  return table(['code', 'severity', 'what it means', 'what somebody may have done, or what to do'], rows)
+}
+
+function reconcileTable() {
+  const of = (sentences, severity) => Object.entries(sentences).map(([name, text]) => [code(name), severity, text])
+  return table(['code', 'severity', 'what it means'], [...of(FORGERIES, 'finding'), ...of(UNVERIFIABLE, 'note')])
+}
+
+function operatorTable() {
+  const rows = Object.entries(OPERATORS).map(([name, row]) => [
+    code(name),
+    row.about,
+    row.expected,
+    code(row.example),
+    row.time ? 'no' : 'yes',
+  ])
+  return table(['operator', 'what it looks at', 'it takes', 'for example', 'with minus or commas'], rows)
+}
+
+function queryErrorTable() {
+  return table(
+    ['code', 'what it means'],
+    Object.entries(QUERY_ERRORS).map(([name, sentence]) => [code(name), sentence]),
+  )
+}
+
 function optionTable(scope) {
   const rows = Object.entries(OPTIONS)
     .filter(([, row]) => row.scope === scope)
@@ -117,10 +158,16 @@ function defaultOf({ default: value, unit }) {
   return Array.isArray(value) ? codes(value) : code(value)
 }
 
-function allowedBy({ kind, range, values }) {
+function allowedBy({ kind, range, least, values, separator }) {
   if (values) return codes(values)
-  if (range) return `${range[0]} to ${range[1]}`
-  return { boolean: '`true`, `false`', list: 'a list, separated by commas', url: 'a URL' }[kind] ?? kind
+  if (range) return least > 1 ? `${range[0]}, ${least} to ${range[1]}` : `${range[0]} to ${range[1]}`
+  return (
+    {
+      boolean: '`true`, `false`',
+      list: separator === undefined ? 'a list, separated by commas' : 'a list, one a line',
+      url: 'a URL',
+    }[kind] ?? kind
+  )
 }
 
 function eventTable() {
@@ -151,6 +198,13 @@ function dataTable() {
         .join(', '),
     ])
   return table(['type', 'members of `data`'], rows)
+}
+
+function stateTable() {
+  const rows = Object.entries(EVENT_TYPES).flatMap(([name, { state = {} }]) =>
+    Object.entries(state).map(([kind, when]) => [code(name), code(kind), when]),
+  )
+  return table(['type', 'kind of row', 'when'], rows)
 }
 
 function namesTable() {
