@@ -16,6 +16,7 @@ const RINGS: Record<string, number> = {
   util: 0,
   event: 0,
   proof: 0,
+  query: 1,
   user: 1,
   credential: 1,
   session: 1,
@@ -25,6 +26,7 @@ const RINGS: Record<string, number> = {
   throttle: 1,
   flow: 1,
   log: 1,
+  'log/anchors': 2,
   detect: 1,
   export: 1,
   store: 1,
@@ -48,6 +50,7 @@ const TOP_FILES: Record<string, { imports: number; importedFrom: number }> = {
   'errors.ts': { imports: -1, importedFrom: 0 },
   'api.ts': { imports: 1, importedFrom: 1 },
   'api-objects.ts': { imports: 1, importedFrom: 1 },
+  'api-log.ts': { imports: 1, importedFrom: 1 },
   'options.ts': { imports: 1, importedFrom: 1 },
   'api-arguments.ts': { imports: 0, importedFrom: 2 },
   'guard-api.ts': { imports: 2, importedFrom: 2 },
@@ -57,7 +60,9 @@ const TOP_FILES: Record<string, { imports: number; importedFrom: number }> = {
 
 /** Node modules with which ring 0 could do no I/O, and pure packages that run in a browser. */
 const PURE_MODULES: Record<string, RegExp> = {
-  'node:crypto': /^(event\/commitment|util\/id|proof\/hash)\.ts$/,
+  'node:crypto': /^(event\/commitment|util\/id|proof\/platform)\.ts$/,
+  '@noble/ed25519': /^proof\/platform-browser\.ts$/,
+  '@noble/hashes/sha2.js': /^proof\/platform-browser\.ts$/,
   'ipaddr.js': /^util\/address\.ts$/,
 }
 
@@ -143,6 +148,8 @@ describe('imports', () => {
     ['util/id.ts', "import { a } from '../session/a.ts'", /ring 0 must not import ring 1/],
     ['util/id.ts', "import { readFile } from 'node:fs'", /ring 0 is pure/],
     ['util/id.ts', "import { createHash } from 'node:crypto'", null],
+    ['proof/hash.ts', "import { createHash } from 'node:crypto'", /ring 0 is pure/],
+    ['proof/platform.ts', "import { createHash } from 'node:crypto'", null],
     ['proof/tree.ts', "import { a } from '../event/event.ts'", /proof\/ imports only util\//],
     ['flow/login.ts', "import { a } from '../http/handler.ts'", /ring 1 must not import ring 2/],
     ['flow/login.ts', "import type { Settings } from '../options.ts'", null],
@@ -151,6 +158,8 @@ describe('imports', () => {
     ['flow/login.ts', "const x = await import('mysql2/promise')", /belong to store\/dialects/],
     ['log/append.ts', "export { x } from '../store/sql/x.ts'", /ring 1 must not import ring 2/],
     ['log/append.ts', "import { connect } from 'node:net'", /only through interfaces/],
+    ['log/anchors/command.ts', "import { spawn } from 'node:child_process'", null],
+    ['log/anchoring.ts', "import { createFileAnchor } from './anchors/file.ts'", /ring 1 must not import ring 2/],
     ['store/dialects/postgres.ts', "import pg from 'pg'", /is loaded with import\(\)/],
     ['store/dialects/postgres.ts', "import type pg from 'pg'", null],
     ['store/dialects/postgres.ts', "const pg = await import('pg')", null],
@@ -182,6 +191,46 @@ describe('imports', () => {
   })
 })
 
+/** What the pages may import: what runs in a browser of the rooms of src/, and packages that they bring along. */
+const DASHBOARD_ROOMS = /^\.\.\/\.\.\/src\/(proof|query|util|event|client)\//
+const DASHBOARD_PACKAGES: ReadonlySet<string> = new Set(['preact', 'uplot'])
+
+/** Paths are from dashboard/src. */
+function judgeDashboard({ specifier, target }: SourceImport): string | null {
+  if (target === null) return DASHBOARD_PACKAGES.has(packageOf(specifier)) ? null : 'brings another package along'
+  if (target.startsWith('../')) return DASHBOARD_ROOMS.test(target) ? null : 'is not for browsers'
+  return /\.(tsx?|css)$/.test(target) ? null : 'must name the file'
+}
+
+function dashboardOffences(imports: readonly SourceImport[]): string[] {
+  return imports.flatMap((found) => {
+    const why = judgeDashboard(found)
+    return why === null ? [] : [`dashboard/src/${found.file}:${found.line} imports ${found.specifier}: ${why}`]
+  })
+}
+
+describe('imports of the dashboard', () => {
+  test('are its own, or run in a browser', () => {
+    expect(dashboardOffences(readImports(join(ROOT, 'dashboard/src')))).toEqual([])
+  })
+
+  test.each([
+    ['events/a.tsx', "import { b } from './b.ts'", null],
+    ['events/a.tsx', "import { parseQuery } from '../../../src/query/parse-query.ts'", null],
+    ['events/a.tsx', "import { useState } from 'preact/hooks'", null],
+    ['events/a.tsx', "import type { Gatebook } from '../../../src/api.ts'", /not for browsers/],
+    ['events/a.tsx', "import { a } from '../../../src/log/receipt.ts'", /not for browsers/],
+    ['events/a.tsx', "import { a } from '../../../test/a.ts'", /not for browsers/],
+    ['events/a.tsx', "import { readFile } from 'node:fs'", /another package/],
+    ['events/a.tsx', "const x = await import('react')", /another package/],
+    ['events/a.tsx', "import { b } from './b'", /name the file/],
+  ])('of %s: %s', (file, text, wanted) => {
+    const found = dashboardOffences(parseImports(file, text))
+    if (wanted === null) expect(found).toEqual([])
+    else expect(found.join('\n')).toMatch(wanted)
+  })
+})
+
 describe('dependencies', () => {
   const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<
     string,
@@ -204,14 +253,26 @@ describe('dependencies', () => {
     expect(Object.keys(manifest.dependencies ?? {}).filter((name) => !used.has(name))).toEqual([])
   })
 
+  test('of the dashboard are none of those who install the package', () => {
+    const own = JSON.parse(readFileSync(join(ROOT, 'dashboard/package.json'), 'utf8')) as typeof manifest
+    expect([own.private, own.dependencies]).toEqual([true, undefined])
+    const brought = Object.keys(own.devDependencies ?? {})
+    expect(brought.filter((name) => name in (manifest.dependencies ?? {}))).toEqual([])
+  })
+
   test('have exact versions', () => {
-    const loose = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })
+    const dashboard = JSON.parse(readFileSync(join(ROOT, 'dashboard/package.json'), 'utf8')) as typeof manifest
+    const loose = Object.entries({
+      ...manifest.dependencies,
+      ...manifest.devDependencies,
+      ...dashboard.devDependencies,
+    })
     expect(loose.filter(([, version]) => !/^(npm:[\w-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([])
   })
 })
 
 describe('files', () => {
-  const trees = ['src', 'test', 'scripts', 'bench'].filter((tree) => readdirSync(ROOT).includes(tree))
+  const trees = ['src', 'test', 'scripts', 'bench', 'dashboard'].filter((tree) => readdirSync(ROOT).includes(tree))
   const files = trees.flatMap((tree) => listSourceFiles(join(ROOT, tree)).map((file) => ({ tree, file })))
 
   test('are short enough to be read: 500 lines, tests 700', () => {

@@ -7,7 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { generateDocs, readPage } from '../scripts/generate-docs.mjs'
 import { ERROR_CODES } from '../src/errors.ts'
 import { EVENT_TYPES } from '../src/event/catalogue.ts'
+import { AUDIT_FINDINGS } from '../src/log/audit/findings.ts'
 import { OPTIONS } from '../src/options.ts'
+import { OPERATOR_NAMES } from '../src/query/operators.ts'
+import { QUERY_ERRORS } from '../src/query/query-error.ts'
 import { FINDINGS } from '../src/server/findings.ts'
 import { linkModules, ROOT, typeCheck } from './support/consumer.ts'
 import { type MarkedBlock, matchesShown, parseBlocks, parseWalk } from './support/marked-blocks.ts'
@@ -47,6 +50,9 @@ describe('generated pages', () => {
       ['findings'],
       Object.entries(FINDINGS).flatMap(([code, { level }]) => (level === 'ok' ? [] : [code])),
     ],
+    ['docs/audit.md', ['audit findings'], Object.keys(AUDIT_FINDINGS)],
+    ['docs/search.md', ['operators'], OPERATOR_NAMES],
+    ['docs/search.md', ['query errors'], Object.keys(QUERY_ERRORS)],
     ['spec/event.md', ['event types'], Object.keys(EVENT_TYPES)],
     ['spec/event.md', ['names in other vocabularies'], Object.keys(EVENT_TYPES)],
   ])('%s lists each row of %j once', (path, tables, rows) => {
