@@ -322,9 +322,11 @@ describe.each(availableEngines)('an export of a log on $name that went on after 
     await exportTo(on, folder)
     const ahead = newFolder()
     await fillLog(on, 10)
-    const before = await allPublished(on)
+    await allPublished(on)
     await exportTo(on, ahead)
     const lost = (await on.gate.log.checkpoint()).published!.note
+    // The export leaves an event, which a signer that was quick enough has published as well.
+    const before = parseCheckpoint(parseNote(lost).text).size
     await on.gate.close()
     await restoreBackup(on, kept)
     const operator = await on.another({ attach: true })
