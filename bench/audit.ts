@@ -31,6 +31,7 @@ const SECRET = 'only this measurement knows: 7cQ2v'
 const SESSION = {
   ...{ method: 'password', roles: null, claims: null, created_at: 0, absolute_expires_at: 1 },
   ...{ refresh_counter: 0, rotations: '', expires_at: 1 },
+  ...{ client_id: null, parent_id: null, authenticated_at: null },
 }
 export const AUDIT_BAR = 3
 const APPENDED_AT_ONCE = 512

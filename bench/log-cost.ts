@@ -243,6 +243,7 @@ async function startSession({ store, log, users }: Arm, identifiers: IdentifierK
     ...{ device_id: device.id, ip: network.ip, user_agent: network.userAgent, created_at: now, last_used_at: now },
     ...{ refresh_counter: 0, rotations: '', expires_at: now + 1, absolute_expires_at: now + 2 },
     ...{ access_expires_at: now + 1, ended_at: null, end_reason: null },
+    ...{ client_id: null, parent_id: null, authenticated_at: null },
   }
   const event = {
     type: 'login.succeeded',

@@ -379,10 +379,17 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
   'revocations.status': { takes: [], atOnce: true },
   'clients.create': {
     takes: [
-      ['input', shape({ name: text })],
+      ['input', shape({ name: text, redirectUris: optional(texts) })],
       ['context', context],
     ],
   },
+  'clients.createPublic': {
+    takes: [
+      ['input', shape({ name: text, redirectUris: texts })],
+      ['context', context],
+    ],
+  },
+  'clients.find': { takes: [['clientId', text]] },
   'clients.list': { takes: [['options', page]] },
   'clients.revoke': {
     takes: [
@@ -393,6 +400,33 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
   'clients.authenticate': {
     takes: [
       ['credentials', shape({ id: text, secret: text })],
+      ['context', context],
+    ],
+  },
+  'authorizations.check': {
+    takes: [
+      ['request', shape({ clientId: text, redirectUri: text })],
+      ['context', context],
+    ],
+  },
+  'authorizations.issue': {
+    takes: [
+      ['request', shape({ sessionId: text, clientId: text, redirectUri: text, codeChallenge: text })],
+      ['context', context],
+    ],
+  },
+  'authorizations.redeem': {
+    takes: [
+      [
+        'redemption',
+        shape({ code: text, clientId: text, clientSecret: optional(text), redirectUri: text, codeVerifier: text }),
+      ],
+      ['context', context],
+    ],
+  },
+  'authorizations.refresh': {
+    takes: [
+      ['input', shape({ refreshToken: text, clientId: text, clientSecret: optional(text) })],
       ['context', context],
     ],
   },

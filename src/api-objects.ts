@@ -109,6 +109,10 @@ export interface Session {
   readonly userAgent: string | null
   readonly deviceId: string | null
   readonly method: string
+  /** The application that the user was handed over to; null for a log-in at Gatebook itself. */
+  readonly clientId: string | null
+  /** The session by which that was done. */
+  readonly parentId: string | null
 }
 
 /** What `sessions.disown` has done. */
@@ -275,6 +279,10 @@ export interface RevocationStatus {
 export interface Client {
   readonly id: string
   readonly name: string
+  /** Runs where its users can look, and has no secret (RFC 6749 §2.1): it can only be what users are handed over to. */
+  readonly public: boolean
+  /** Where a code may be sent to (RFC 6749 §3.1.2); none for a program that only asks about tokens. */
+  readonly redirectUris: readonly string[]
   /** A user id, or the name of a program. */
   readonly createdBy: string
   readonly createdAt: number
@@ -284,6 +292,33 @@ export interface Client {
 export interface NewClient extends Client {
   /** Shown here and stored nowhere. */
   readonly secret: string
+}
+
+/** What an application asks for when it sends the browser of a user (RFC 6749 §4.1.1, RFC 7636 §4.3). */
+export interface AuthorizationRequest {
+  /** The live session of the user, of a log-in at Gatebook itself. */
+  readonly sessionId: string
+  readonly clientId: string
+  /** One of those that the client was added with, as it stands there; the port of a loopback address is free (RFC 8252 §7.3). */
+  readonly redirectUri: string
+  /** Base64url of the SHA-256 of what the application keeps to itself until it redeems the code: `S256`. */
+  readonly codeChallenge: string
+}
+
+export interface AuthorizationCode {
+  /** Good for one use, for as long as `codeSeconds` says. */
+  readonly code: string
+  readonly expiresAt: number
+}
+
+/** What an application shows for a code (RFC 6749 §4.1.3, RFC 7636 §4.5). */
+export interface CodeRedemption {
+  readonly code: string
+  readonly clientId: string
+  /** Of a client that has one. */
+  readonly clientSecret?: string
+  readonly redirectUri: string
+  readonly codeVerifier: string
 }
 
 /** What RFC 7662 calls the state of a token. */

@@ -11,7 +11,10 @@ import type {
   AuditStep,
   AuthenticatedRequest,
   AuthenticationRequirements,
+  AuthorizationCode,
+  AuthorizationRequest,
   Client,
+  CodeRedemption,
   ConfiguredSetting,
   DisownedSession,
   ErasureOptions,
@@ -291,8 +294,20 @@ export interface Gatebook {
   }
 
   readonly clients: {
-    /** Throws ERR_CLIENT_NAME_INVALID. */
-    create(input: { readonly name: string }, context?: RequestContext): Promise<NewClient>
+    /** Users can be handed over to one with `redirectUris`. Throws ERR_CLIENT_NAME_INVALID, ERR_REDIRECT_URI_INVALID. */
+    create(
+      input: { readonly name: string; readonly redirectUris?: readonly string[] },
+      context?: RequestContext,
+    ): Promise<NewClient>
+    /**
+     * An application that runs where its users can look and so can keep no secret: in a browser, on a phone (RFC 6749 §2.1). Throws
+     * ERR_CLIENT_NAME_INVALID, ERR_REDIRECT_URI_INVALID.
+     */
+    createPublic(
+      input: { readonly name: string; readonly redirectUris: readonly string[] },
+      context?: RequestContext,
+    ): Promise<Client>
+    find(clientId: string): Promise<Client | null>
     /** Newest first, the revoked ones too. */
     list(options?: PageOptions): Promise<Page<Client>>
     /** From now on its secret is good for nothing. False when it was before. Throws ERR_CLIENT_NOT_FOUND. */
@@ -302,6 +317,30 @@ export interface Gatebook {
       credentials: { readonly id: string; readonly secret: string },
       context?: RequestContext,
     ): Promise<Client>
+  }
+
+  /**
+   * A user who is logged in goes on to an application, also of another site: a code through the browser, tokens for the code (RFC 6749
+   * §4.1, RFC 7636). The application has a session of its own, which ends with the one that it came of.
+   */
+  readonly authorizations: {
+    /**
+     * Before a browser is sent anywhere. Throws ERR_CLIENT_NOT_FOUND and ERR_REDIRECT_URI_NOT_ALLOWED: it must not be sent to that
+     * address then (RFC 6749 §4.1.2.1).
+     */
+    check(request: Pick<AuthorizationRequest, 'clientId' | 'redirectUri'>, context?: RequestContext): Promise<Client>
+    /** Throws what `check` throws, ERR_CODE_CHALLENGE_INVALID, and ERR_SESSION_NOT_FOUND for a session that is over or an application's. */
+    issue(request: AuthorizationRequest, context?: RequestContext): Promise<AuthorizationCode>
+    /**
+     * The tokens of a session of the application's own, once. Whoever shows the code and its verifier a second time ends it. Throws
+     * ERR_CODE_INVALID, and ERR_CLIENT_INVALID.
+     */
+    redeem(redemption: CodeRedemption, context?: RequestContext): Promise<SessionTokens>
+    /** What `refresh` is for a log-in at Gatebook itself (RFC 6749 §6). Throws what it throws, and ERR_CLIENT_INVALID. */
+    refresh(
+      input: { readonly refreshToken: string; readonly clientId: string; readonly clientSecret?: string },
+      context?: RequestContext,
+    ): Promise<SessionTokens>
   }
 
   readonly log: {

@@ -83,6 +83,11 @@ export type ErrorCode =
   | 'ERR_CLIENT_NAME_INVALID'
   | 'ERR_CLIENT_NOT_FOUND'
   | 'ERR_CLIENT_INVALID'
+  | 'ERR_REDIRECT_URI_INVALID'
+  | 'ERR_REDIRECT_URI_NOT_ALLOWED'
+  | 'ERR_CODE_CHALLENGE_INVALID'
+  | 'ERR_CODE_INVALID'
+  | 'ERR_GRANT_UNSUPPORTED'
   | 'ERR_KEY_NOT_FOUND'
   | 'ERR_KEY_SHARED'
   | 'ERR_KEYS_UNAVAILABLE'
@@ -251,6 +256,23 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ERR_CLIENT_NAME_INVALID: { status: 422, message: 'The name of a client is a line of 1 to 100 characters.' },
   ERR_CLIENT_NOT_FOUND: { status: 404, message: 'There is no such client.' },
   ERR_CLIENT_INVALID: { status: 401, message: 'The client id or its secret is not valid.' },
+  ERR_REDIRECT_URI_INVALID: {
+    status: 422,
+    message: 'A redirect address must be written out, with https:, without a fragment; http: only for this machine.',
+  },
+  ERR_REDIRECT_URI_NOT_ALLOWED: { status: 422, message: 'The client was not added with this redirect address.' },
+  ERR_CODE_CHALLENGE_INVALID: {
+    status: 422,
+    message: 'The code challenge must be the SHA-256 of the verifier in base64url: 43 characters.',
+  },
+  ERR_CODE_INVALID: {
+    status: 400,
+    message: 'This code is not valid: unknown, used, expired, or not for this client, address and verifier.',
+  },
+  ERR_GRANT_UNSUPPORTED: {
+    status: 400,
+    message: 'There are two kinds of grant here: authorization_code and refresh_token.',
+  },
   ERR_KEY_NOT_FOUND: { status: 404, message: 'There is no such signing key.' },
   ERR_KEY_SHARED: {
     status: 409,

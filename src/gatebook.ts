@@ -5,9 +5,17 @@ import { createPasswords } from './credential/passwords.ts'
 import { appendApplicationEvent } from './flow/append-event.ts'
 import { beginAttempt } from './flow/attempt.ts'
 import { auditLog } from './flow/audit-log.ts'
+import { createAuthorizations } from './flow/authorization-code.ts'
 import { changePassword, setPassword } from './flow/change-password.ts'
 import { grantRole, revokeRole } from './flow/change-role.ts'
-import { authenticateClient, createClient, listClients, revokeClient } from './flow/client.ts'
+import {
+  authenticateClient,
+  createClient,
+  createPublicClient,
+  findClient,
+  listClients,
+  revokeClient,
+} from './flow/client.ts'
 import { confirmRegistration, requestRegistration } from './flow/confirm-registration.ts'
 import { continueErasures } from './flow/continue-erasures.ts'
 import { createUser } from './flow/create-user.ts'
@@ -59,6 +67,7 @@ import { createEventReader } from './log/reader.ts'
 import { createRefusalLog } from './log/refusal-log.ts'
 import { expireLog } from './log/retention.ts'
 import { notePolicy } from './log/retention-policy.ts'
+import { createSigningTurns } from './log/signing-turns.ts'
 import { tailEvents } from './log/tail.ts'
 import { createTokenRefusals } from './log/token-refusals.ts'
 import { createLogWatch } from './log/watch.ts'
@@ -98,8 +107,6 @@ const FLUSH_MILLISECONDS = 1000
 const CHECK_MILLISECONDS = 2000
 const RETENTION_MILLISECONDS = 600_000
 const SETTLE_MILLISECONDS = 100
-/** A process that has left no event itself looks at the queue this much more rarely: for what others have left there who do not sign. */
-const IDLE_TICKS = 2
 const REVOCATIONS_CHANNEL = 'gatebook_revocation'
 
 /**
@@ -153,12 +160,12 @@ async function openGatebook(
           diagnostics: settings.diagnostics,
           policy: keeper.key.policy,
         })
-  let appended = true
+  const signing = createSigningTurns(keeper)
   const log = createEventLog({
     clock,
     secret,
     onAppended(events) {
-      appended = true
+      signing.noteAppended()
       keeper.noteAppended(events)
     },
   })
@@ -233,22 +240,7 @@ async function openGatebook(
     loops.push(loop)
     return loop
   }
-  // Not at once after each commit, but at the interval: then many events share one transaction, one signature and one disk wait.
-  let ticks = 0
-  repeat('Signing the log', settings.sequencerMilliseconds, async () => {
-    if (!appended && ++ticks % IDLE_TICKS !== 0) return false
-    appended = false
-    try {
-      const before = keeper.status().signed?.size
-      const result = await keeper.turn()
-      // Where one event came, also out of another process, the next one is near; and what is more than one turn takes is there already.
-      appended ||= result !== 'done' || keeper.status().signed?.size !== before
-      return result === 'more'
-    } catch (error) {
-      appended = true
-      throw error
-    }
-  })
+  repeat('Signing the log', settings.sequencerMilliseconds, signing.tick)
   repeat('Looking for events in the signed log', CHECK_MILLISECONDS, () => keeper.check())
   let stopListening: (() => Promise<void>) | undefined
   repeat('Appending counted refusals', FLUSH_MILLISECONDS, async () => {
@@ -394,10 +386,14 @@ async function openGatebook(
 
     clients: {
       create: (input, context) => createClient(parts, input, context),
+      createPublic: (input, context) => createPublicClient(parts, input, context),
+      find: (clientId) => findClient(parts, clientId),
       list: (page) => listClients(parts, page),
       revoke: (clientId, context) => revokeClient(parts, clientId, context),
       authenticate: (credentials, context) => authenticateClient(parts, credentials, context),
     },
+
+    authorizations: createAuthorizations(parts),
 
     keys: {
       list: () => listKeys(keyParts),

@@ -182,6 +182,14 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     scope: 'library',
     about: 'The `client_id` claim.',
   },
+  authorizationUrl: {
+    env: 'GATEBOOK_AUTHORIZATION_URL',
+    kind: 'url',
+    default: null,
+    scope: 'library',
+    about:
+      'Where an application sends the browser of a user who is to be handed over to it (RFC 6749 §3.1), for the metadata. The server’s own page `/oauth/authorize` unless set; without one, a page of yours that calls `authorizations.issue`.',
+  },
   secret: {
     env: 'GATEBOOK_SECRET',
     kind: 'string',
@@ -716,6 +724,7 @@ export type OptionName =
   | 'issuer'
   | 'audience'
   | 'clientId'
+  | 'authorizationUrl'
   | 'secret'
   | 'secretFile'
   | 'registration'
@@ -808,6 +817,7 @@ export interface GatebookOptions {
   readonly database: Dialect
   readonly audience?: string
   readonly clientId?: string
+  readonly authorizationUrl?: string
   readonly secret?: string
   readonly secretFile?: string
   readonly registration?: 'open' | 'confirm' | 'invite' | 'closed'
@@ -912,6 +922,7 @@ export type Settings = Readonly<
       | 'operationsPath'
       | 'oauthPath'
       | 'logPath'
+      | 'authorizationUrl'
       | 'claims'
       | 'database'
       | 'settingSources'
@@ -930,6 +941,7 @@ export type Settings = Readonly<
   readonly oauthPath: string | null
   readonly operationsPath: string | null
   readonly logPath: string | null
+  readonly authorizationUrl: string | null
   readonly claims: NonNullable<GatebookOptions['claims']> | null
 } & { readonly [Name in Sender]: NonNullable<GatebookOptions[Name]> | null }
 

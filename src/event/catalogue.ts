@@ -62,10 +62,26 @@ export const SESSION_END_REASONS = [
   'session-limit',
   'expired',
   'disowned',
+  'code-reused',
 ] as const
 export type SessionEndReason = (typeof SESSION_END_REASONS)[number]
 
-export const REFRESH_REFUSAL_REASONS = ['invalid', 'expired', 'ended', 'superseded', 'reused'] as const
+/** At the door of an application: whether a code is given out for it, and whether one is taken. */
+export const AUTHORIZATION_REFUSAL_REASONS = [
+  'unknown-client',
+  'revoked-client',
+  'redirect-not-allowed',
+  'unknown-code',
+  'expired-code',
+  'used-code',
+  'wrong-client',
+  'wrong-redirect',
+  'wrong-verifier',
+  'session-ended',
+] as const
+export type AuthorizationRefusalReason = (typeof AUTHORIZATION_REFUSAL_REASONS)[number]
+
+export const REFRESH_REFUSAL_REASONS = ['invalid', 'expired', 'ended', 'superseded', 'reused', 'wrong-client'] as const
 export type RefreshRefusalReason = (typeof REFRESH_REFUSAL_REASONS)[number]
 
 export const REGISTRATION_REFUSAL_REASONS = [
@@ -202,14 +218,15 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     outcomes: ['success'],
     kind: 'exact',
     reasons: [],
-    data: { known_device: 'boolean', rehashed: 'boolean' },
+    data: { known_device: 'boolean', rehashed: 'boolean', client: 'string', parent: 'string' },
     state: { session: 'always', rotation: 'always', credential: 'sometimes' },
     volume: 'high',
     owasp: 'authn_login_success',
     ocsf: 300201,
     ecs: 'authentication / start',
     caep: 'caep session-established',
-    about: 'A usable session exists from now on.',
+    about:
+      'A usable session exists from now on. With `client`, in an application that the user was handed over to by the session `parent`.',
   },
   'login.failed': {
     outcomes: ['failure', 'denied'],
@@ -271,6 +288,29 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     caep: 'risc account-credential-change-required',
     about:
       'The user said of `event`, in the own history, that it was somebody else. A session that was live is ended with it, in an event of its own.',
+  },
+  'authorization.granted': {
+    outcomes: ['success'],
+    kind: 'exact',
+    reasons: [],
+    data: { client: 'string' },
+    volume: 'high',
+    owasp: 'authn_token_created',
+    ocsf: 300208,
+    ecs: 'authentication / info',
+    about:
+      'A user who is logged in goes on to the application `client`: it was given a code, which it may redeem once.',
+  },
+  'authorization.refused': {
+    outcomes: ['denied'],
+    kind: 'exact-until-flood',
+    reasons: [...AUTHORIZATION_REFUSAL_REASONS, 'flood'],
+    data: { client: 'string', ...FLOOD_DATA },
+    volume: 'low',
+    owasp: 'authn_login_fail',
+    ocsf: 300201,
+    ecs: 'authentication / start',
+    about: 'Nobody was handed over: the application is not known or not at this address, or its code is not good.',
   },
   'token.refused': {
     outcomes: ['denied'],
@@ -628,6 +668,8 @@ export type EventTypeName =
   | 'session.refresh-refused'
   | 'session.ended'
   | 'session.disowned'
+  | 'authorization.granted'
+  | 'authorization.refused'
   | 'token.refused'
   | 'password.changed'
   | 'password.change-failed'

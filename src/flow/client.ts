@@ -1,5 +1,6 @@
 /**
- * Programs that may ask about tokens: add one, take its secret away, and let it show who it is.
+ * Programs that may ask about tokens, and applications that users are handed over to: add one, take its secret away, and let it show
+ * who it is.
  *
  * create        `client.created`.
  * revoke        `client.revoked`, unless it was revoked before.
@@ -11,8 +12,10 @@ import { GatebookError } from '../errors.ts'
 import type { ClientRefusalReason } from '../event/catalogue.ts'
 import { encodeCursor, parseCursor, parseLimit } from '../log/cursor.ts'
 import { clientState } from '../log/row-state.ts'
+import type { Store } from '../store/store.ts'
 import type { ClientTable } from '../store/tables.ts'
 import { generateClientSecret, isClientSecret } from '../token/client-secret.ts'
+import { checkRedirectUris } from '../token/redirect-uri.ts'
 import { generateId, isId } from '../util/id.ts'
 import { eventSource } from './event-source.ts'
 import type { FlowParts } from './parts.ts'
@@ -22,20 +25,54 @@ const NAME = /^(?=.*\S)[^\p{C}\u2028\u2029]{1,100}$/u
 /** Of nothing, so that an unknown client costs what a known one does. */
 const NO_DIGEST = 'A'.repeat(43)
 
+interface ClientInput {
+  readonly name: string
+  readonly redirectUris?: readonly string[]
+}
+
 export async function createClient(
-  { store, log, settings }: FlowParts,
-  input: { readonly name: string },
+  parts: FlowParts,
+  input: ClientInput,
   context: RequestContext = {},
 ): Promise<NewClient> {
+  const { secret, digest } = generateClientSecret()
+  return { ...(await insertClient(parts, input, digest, context)), secret }
+}
+
+export async function createPublicClient(
+  parts: FlowParts,
+  input: ClientInput,
+  context: RequestContext = {},
+): Promise<Client> {
+  if (input.redirectUris === undefined || input.redirectUris.length === 0) {
+    const detail = 'A public client has no secret and is for handing users over to it, which needs an address.'
+    throw new GatebookError('ERR_REDIRECT_URI_INVALID', { detail })
+  }
+  return insertClient(parts, input, null, context)
+}
+
+async function insertClient(
+  { store, log, settings }: FlowParts,
+  input: ClientInput,
+  digest: string | null,
+  context: RequestContext,
+): Promise<Client> {
   const name = input.name.trim()
   if (!NAME.test(name)) throw new GatebookError('ERR_CLIENT_NAME_INVALID')
-  const { secret, digest } = generateClientSecret()
+  const redirectUris = checkRedirectUris(input.redirectUris ?? [])
   const createdAt = settings.clock.now()
   const id = generateId('client', createdAt)
   const source = eventSource(context, { kind: 'application' })
-  const createdBy = source.actor.id ?? source.actor.kind
+  const row = {
+    id,
+    name,
+    secret_digest: digest,
+    redirect_uris: redirectUris.length === 0 ? null : JSON.stringify(redirectUris),
+    created_by: source.actor.id ?? source.actor.kind,
+    created_at: createdAt,
+    revoked_at: null,
+  }
   await store.transaction(async (tx) => {
-    const row = { id, name, secret_digest: digest, created_by: createdBy, created_at: createdAt, revoked_at: null }
     await tx.db.insertInto('gatebook_client').values(row).execute()
     await log.append(tx, [
       {
@@ -47,7 +84,22 @@ export async function createClient(
       },
     ])
   })
-  return { id, name, createdBy, createdAt, revokedAt: null, secret }
+  return toClient(row)
+}
+
+export async function findClient({ store }: FlowParts, clientId: string): Promise<Client | null> {
+  const row = isId('client', clientId) ? await findRow(store, clientId) : undefined
+  return row === undefined ? null : toClient(row)
+}
+
+function findRow(store: Store, id: string | null): Promise<Selectable<ClientTable> | undefined> {
+  return store.read((db) =>
+    db
+      .selectFrom('gatebook_client')
+      .selectAll()
+      .where('id', '=', id ?? '')
+      .executeTakeFirst(),
+  )
 }
 
 export async function listClients({ store }: FlowParts, options: PageOptions = {}): Promise<Page<Client>> {
@@ -89,18 +141,14 @@ export async function revokeClient(
 /** Asked anew each time: a secret that was taken away is good for nothing from then on. */
 export async function authenticateClient(
   { store, refusals }: FlowParts,
-  credentials: { readonly id: string; readonly secret: string },
+  /** Without a secret: of a public client, which has none. */
+  credentials: { readonly id: string; readonly secret: string | null },
   context: RequestContext = {},
 ): Promise<Client> {
   const id = isId('client', credentials.id) ? credentials.id : null
-  const row = await store.read((db) =>
-    db
-      .selectFrom('gatebook_client')
-      .selectAll()
-      .where('id', '=', id ?? '')
-      .executeTakeFirst(),
-  )
-  const right = isClientSecret(credentials.secret, row?.secret_digest ?? NO_DIGEST)
+  const row = await findRow(store, id)
+  const { secret } = credentials
+  const right = secret === null ? row?.secret_digest === null : isClientSecret(secret, row?.secret_digest ?? NO_DIGEST)
   const reason = refusalOf(row, right)
   if (reason === null) return toClient(row!)
   await refusals.append({
@@ -123,6 +171,8 @@ function toClient(row: Selectable<ClientTable>): Client {
   return {
     id: row.id,
     name: row.name,
+    public: row.secret_digest === null,
+    redirectUris: row.redirect_uris === null ? [] : (JSON.parse(row.redirect_uris) as string[]),
     createdBy: row.created_by,
     createdAt: Number(row.created_at),
     revokedAt: row.revoked_at === null ? null : Number(row.revoked_at),

@@ -1,6 +1,6 @@
 /**
  * "This wasn't me": a user says of an event in the own history that somebody else did it. Its session ends with everything that came
- * of it, and the device of the session is not known any more. Whoever can log in with the password can do so again, so the
+ * of it, and with the log-in that it came of itself where an application was only handed the user; the device of the session is not known any more. Whoever can log in with the password can do so again, so the
  * application has to ask for a new one next.
  *
  * Events: `session.disowned`, once for each session; before it `session.ended` (disowned) where the session was live.
@@ -8,7 +8,7 @@
 import type { DisownedSession, RequestContext } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import type { EventReader } from '../log/reader.ts'
-import { lockSession } from '../session/session-row.ts'
+import { findHandedOver, lockLive, lockSession, type SessionRow } from '../session/session-row.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { lockLivingSubject } from '../user/subject.ts'
 import { eventSource } from './event-source.ts'
@@ -31,7 +31,7 @@ export async function disown(
     const session = await lockSession(tx, sessionId)
     const wasLive = session !== null && session.ended_at === null
     if (!wasLive && (await wasDisowned(tx, sessionId))) return { sessionId, wasLive: false }
-    if (wasLive) await parts.sessionEnder.end(tx, [session], 'disowned', source)
+    if (session !== null) await parts.sessionEnder.end(tx, await lockLineage(tx, session), 'disowned', source)
     const deviceId = session?.device_id ?? event.deviceId
     const forgotten = deviceId !== null && (await forgetDevice(tx, deviceId, userId))
     await parts.log.append(tx, [
@@ -46,6 +46,12 @@ export async function disown(
     ])
     return { sessionId, wasLive }
   })
+}
+
+/** Whoever was handed over had the log-in as well, and may have been handed over elsewhere. */
+async function lockLineage(tx: Transaction, session: SessionRow): Promise<readonly SessionRow[]> {
+  const root = session.parent_id ?? session.id
+  return lockLive(tx, [root, ...(await findHandedOver(tx, session.subject_id, root))].sort())
 }
 
 async function wasDisowned({ db }: Transaction, sessionId: string): Promise<boolean> {

@@ -1,7 +1,8 @@
 /**
  * End one session, or all sessions of a user, by the user, an admin or the application.
  *
- * Events: `session.ended` with the reason that is given, for each session that was live.
+ * Events: `session.ended` with the reason that is given, for each session that was live; those of applications that came of it by
+ * hand-over end with it.
  */
 import type { RequestContext } from '../api.ts'
 import { GatebookError } from '../errors.ts'
@@ -21,7 +22,7 @@ export async function endSession(
   return parts.store.transaction(async (tx) => {
     const session = await lockSession(tx, sessionId)
     if (session === null || session.ended_at !== null) return false
-    await parts.sessionEnder.end(tx, [session], reason, eventSource(context, { kind: 'application' }))
+    await parts.sessionEnder.endWithHandedOver(tx, session, reason, eventSource(context, { kind: 'application' }))
     return true
   })
 }

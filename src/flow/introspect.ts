@@ -3,7 +3,7 @@
  */
 import type { AccessClaims, Introspection } from '../api.ts'
 import { judgeRefresh, parseRotations } from '../session/refresh-rule.ts'
-import type { SessionRow } from '../session/session-row.ts'
+import { authenticatedAt, type SessionRow } from '../session/session-row.ts'
 import { readGeneration } from '../user/profile.ts'
 import type { FlowParts } from './parts.ts'
 
@@ -58,7 +58,7 @@ function describe(
     kind,
     userId: session.subject_id,
     sessionId: session.id,
-    authenticatedAt: Number(session.created_at),
+    authenticatedAt: authenticatedAt(session),
     expiresAt,
     claims,
   }

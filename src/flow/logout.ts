@@ -1,8 +1,8 @@
 /**
  * Log out: this session, the user's other ones, or all of them.
  *
- * Events: `session.ended` (logout for this one, logout-everywhere for the rest) for each session that was live; none for
- * one that had ended. An expired, spent or ended token is as good as a live one for ending its own session, and for nothing
+ * Events: `session.ended` (logout for this one and what came of it by hand-over, logout-everywhere for the rest) for each session
+ * that was live; none for one that had ended. An expired, spent or ended token is as good as a live one for ending its own session, and for nothing
  * else.
  */
 import type { LogoutScope, RequestContext } from '../api.ts'
@@ -44,7 +44,7 @@ export async function logout(parts: FlowParts, input: LogoutInput, context: Requ
       if (others.length > 0 && problem !== null) throw refused(problem)
       await sessionEnder.end(tx, others, 'logout-everywhere', source)
     }
-    if (scope !== 'others' && live) await sessionEnder.end(tx, [session], 'logout', source)
+    if (scope !== 'others' && live) await sessionEnder.endWithHandedOver(tx, session, 'logout', source)
   })
 }
 

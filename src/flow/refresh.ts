@@ -2,7 +2,7 @@
  * Exchange a refresh token for the next one and a new access token.
  *
  * Events: `session.refreshed` (reason grace when the same successor is handed out once more), or `session.refresh-refused`
- * (invalid, expired, ended, superseded, reused). `reused` and `expired` end the session: `session.ended`. Whoever presents an
+ * (invalid, expired, ended, superseded, reused, wrong-client). `reused` and `expired` end the session: `session.ended`. Whoever presents an
  * authentic token of a session that is over is told why it is: `end_reason`.
  */
 import type { RequestContext, SessionTokens } from '../api.ts'
@@ -11,7 +11,7 @@ import type { RefreshRefusalReason, SessionEndReason } from '../event/catalogue.
 import type { NewEvent } from '../event/event.ts'
 import { rotationState } from '../log/row-state.ts'
 import { formatRotations, judgeRefresh, parseRotations, rememberRotation } from '../session/refresh-rule.ts'
-import { lockSession, type SessionRow } from '../session/session-row.ts'
+import { authenticatedAt, lockSession, type SessionRow } from '../session/session-row.ts'
 import type { SessionTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import type { RefreshTokenContent } from '../token/refresh.ts'
@@ -27,6 +27,7 @@ const CODES: Readonly<Record<RefreshRefusalReason, ErrorCode>> = {
   ended: 'ERR_REFRESH_ENDED',
   superseded: 'ERR_REFRESH_SUPERSEDED',
   reused: 'ERR_REFRESH_REUSED',
+  'wrong-client': 'ERR_REFRESH_INVALID',
 }
 
 /** What an access token says beside the session itself. */
@@ -40,6 +41,8 @@ export async function refresh(
   parts: FlowParts,
   refreshToken: string,
   context: RequestContext = {},
+  /** The application that shows it, which was found to be that; null for who logged in at Gatebook itself (RFC 6749 §6). */
+  clientId: string | null = null,
 ): Promise<SessionTokens> {
   const { store } = parts
   const presented = parts.refreshTokens.open(refreshToken)
@@ -54,6 +57,7 @@ export async function refresh(
     result = await store.transaction(async (tx) => {
       const session = await lockSession(tx, presented.sessionId)
       if (session === null) return refusal(context, 'invalid')
+      if (session.client_id !== clientId) return refusal(context, 'wrong-client', session, presented.counter)
       // A change of roles locks the sessions too: what was read before the lock may be of before the change.
       if ((await readGeneration(tx, session.subject_id)) !== rights.generation) return 'changed'
       return judge(parts, tx, session, presented, rights, context)
@@ -104,7 +108,7 @@ async function judge(
     // A session whose time was over had ended before it was refused; one that is ended for a token is refused first.
     if (reason === 'expired') await sessionEnder.end(tx, [session], endReason, source)
     await log.append(tx, [refusedEvent(context, reason, session, presented.counter)])
-    if (reason === 'reused') await sessionEnder.end(tx, [session], endReason, source)
+    if (reason === 'reused') await sessionEnder.endWithHandedOver(tx, session, endReason, source)
     return { refused: reason, endReason, event: null }
   }
   if (Number(session.expires_at) <= now) return refuseAndEnd('expired', 'expired')
@@ -119,7 +123,8 @@ async function judge(
       userId: session.subject_id,
       sessionId: session.id,
       ...rights,
-      authenticatedAt: Number(session.created_at),
+      authenticatedAt: authenticatedAt(session),
+      clientId: session.client_id,
     },
     context.accessTokenMaxBytes,
   )
@@ -177,7 +182,7 @@ function rotate({ settings }: FlowParts, session: SessionRow, spent: number, now
 }
 
 function deviceToken(parts: FlowParts, session: SessionRow): string {
-  const deviceId = session.device_id
+  const deviceId = session.parent_id === null ? session.device_id : null
   return deviceId !== null && isId('device', deviceId)
     ? parts.deviceTokens.issue(deviceId satisfies DeviceId, session.subject_id)
     : ''

@@ -13,6 +13,14 @@ import { type DeviceId, generateId } from '../util/id.ts'
 import { eventSource } from './event-source.ts'
 import type { FlowParts } from './parts.ts'
 
+/** What an application's session has of the one that it came of. */
+export interface HandOver {
+  readonly clientId: string
+  readonly parentId: string
+  readonly authenticatedAt: number
+  readonly deviceId: string | null
+}
+
 /** Everything about a session that needs the application or its roles, found out before the transaction begins. */
 export interface PreparedSession {
   readonly grant: CheckedGrant
@@ -22,6 +30,8 @@ export interface PreparedSession {
   readonly knownDeviceId: DeviceId | null
   readonly context: RequestContext
   readonly loginEvent: Pick<NewEvent, 'identifier' | 'data'>
+  /** Where a user who is logged in already goes on to an application. */
+  readonly handOver?: HandOver
   /** Where this log-in has replaced the hash of the password. */
   readonly credential?: CommittedFields
 }
@@ -54,11 +64,12 @@ export async function startSession(
   const { settings, log, accessTokens, refreshTokens, deviceTokens } = parts
   const now = settings.clock.now()
   const sessionId = generateId('session', now)
-  const deviceId = prepared.knownDeviceId ?? generateId('device', now)
-  const source = eventSource(prepared.context, { kind: 'user', id: subject.id }, deviceId)
+  const { grant, handOver } = prepared
+  const newDevice = prepared.knownDeviceId === null && handOver === undefined ? generateId('device', now) : null
+  const deviceId = newDevice ?? prepared.knownDeviceId ?? handOver?.deviceId ?? null
+  const source = eventSource(prepared.context, { kind: 'user', id: subject.id }, deviceId ?? undefined)
   const absolute = now + settings.refreshAbsoluteSeconds * 1000
   const expiresAt = Math.min(absolute, now + settings.refreshIdleSeconds * 1000)
-  const { grant } = prepared
   const access = accessTokens.issue(
     {
       userId: subject.id,
@@ -66,11 +77,12 @@ export async function startSession(
       roles: prepared.roles,
       claims: prepared.claims,
       generation: subject.generation,
-      authenticatedAt: now,
+      authenticatedAt: handOver?.authenticatedAt ?? now,
+      clientId: handOver?.clientId ?? null,
     },
     prepared.context.accessTokenMaxBytes,
   )
-  const device = { id: deviceId, subject_id: subject.id, created_at: now }
+  const device = newDevice === null ? null : { id: newDevice, subject_id: subject.id, created_at: now }
   const session = {
     id: sessionId,
     subject_id: subject.id,
@@ -78,6 +90,9 @@ export async function startSession(
     roles: grant.roles.length === 0 ? null : JSON.stringify(grant.roles),
     claims: Object.keys(grant.claims).length === 0 ? null : JSON.stringify(grant.claims),
     device_id: deviceId,
+    client_id: handOver?.clientId ?? null,
+    parent_id: handOver?.parentId ?? null,
+    authenticated_at: handOver?.authenticatedAt ?? null,
     ip: source.network?.ip ?? null,
     user_agent: source.network?.userAgent === undefined ? null : cleanText(source.network.userAgent, CAPS.userAgent),
     created_at: now,
@@ -90,7 +105,7 @@ export async function startSession(
     ended_at: null,
     end_reason: null,
   }
-  const live = await insertSession(tx, prepared.knownDeviceId === null ? device : null, session)
+  const live = await insertSession(tx, device, session)
   await log.append(tx, [
     {
       ...source,
@@ -117,7 +132,8 @@ export async function startSession(
     refreshExpiresIn: Math.floor((expiresAt - now) / 1000),
     sessionId,
     userId: subject.id,
-    deviceToken: deviceTokens.issue(deviceId, subject.id),
+    // Its browser has shown it to Gatebook's own pages; an application is not one.
+    deviceToken: handOver === undefined ? deviceTokens.issue((newDevice ?? prepared.knownDeviceId)!, subject.id) : '',
   }
 }
 

@@ -12,6 +12,7 @@ import { networkOf } from '../flow/event-source.ts'
 import type { TokenRefusals } from '../log/token-refusals.ts'
 import type { AccessTokens } from '../token/access.ts'
 import type { Clock } from '../util/clock.ts'
+import { isId } from '../util/id.ts'
 import { parseBearer } from './bearer.ts'
 import type { Cookies } from './cookie.ts'
 
@@ -41,6 +42,11 @@ export interface Authenticator {
    * (RFC 9470), or ERR_FORBIDDEN when the role is not there; each of them is counted.
    */
   readonly authenticate: Gatebook['authenticate']
+  /**
+   * The same for the admin API: the role `admin`, and in Gatebook's own hands. An application that an admin was handed over to can do
+   * nothing there.
+   */
+  authenticateAdmin(request: AuthenticatedRequest, context: RequestContext): Promise<AccessClaims>
   /**
    * The same without requirements and at once, for a token in the Authorization header that was verified before; null for
    * every other request, which may be a good one.
@@ -90,6 +96,11 @@ export function createAuthenticator({ tokens, refusals, clock, cookies }: Authen
   }
 
   return {
+    async authenticateAdmin(request, context) {
+      const claims = await (authenticate as Gatebook['authenticate'])(request, { role: 'admin' }, context)
+      if (isId('client', claims.clientId)) throw counted(new GatebookError('ERR_FORBIDDEN'), context)
+      return claims
+    },
     findToken,
     // An implementation has no overloads: that null is only for `optional` stands in the type of the method.
     authenticate: authenticate as Gatebook['authenticate'],

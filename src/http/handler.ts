@@ -88,9 +88,11 @@ export function createHttpHandler(parts: {
     const form = route.style === 'oauth' ? await readFormBody(request, settings.bodyLimitBytes) : null
     // Whoever may not come in learns nothing about what the body should have been.
     const claims =
-      route.auth === 'bearer' || route.auth === 'admin'
-        ? await authenticate(request, route.auth === 'admin' ? { role: 'admin' } : {}, context)
-        : null
+      route.auth === 'bearer'
+        ? await authenticate(request, {}, context)
+        : route.auth === 'admin'
+          ? await authenticator.authenticateAdmin(request, context)
+          : null
     const client =
       route.auth === 'client' ? await gate.clients.authenticate(credentialsOf(authorization, form), context) : null
     const call: Call = {

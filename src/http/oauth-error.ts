@@ -11,11 +11,19 @@ export function toOauthError(thrown: unknown): Answer {
   if (error.code === 'ERR_CLIENT_INVALID') headers['WWW-Authenticate'] = CLIENT_CHALLENGE
   if (error.code === 'ERR_METHOD') headers.Allow = 'POST, OPTIONS'
   // RFC 6749 knows one status for what a client got wrong.
-  const status = error.status === 422 ? 400 : error.status
+  const status = error.status === 422 || isInvalidGrant(error) ? 400 : error.status
   return { status, headers, body: { error: nameOf(error), error_description: descriptionOf(error) } }
 }
 
-function nameOf({ code, status }: GatebookError): string {
+/** A code or a refresh token that is not good (RFC 6749 §5.2). */
+function isInvalidGrant({ code }: GatebookError): boolean {
+  return code === 'ERR_CODE_INVALID' || code.startsWith('ERR_REFRESH_')
+}
+
+function nameOf(error: GatebookError): string {
+  const { code, status } = error
+  if (isInvalidGrant(error)) return 'invalid_grant'
+  if (code === 'ERR_GRANT_UNSUPPORTED') return 'unsupported_grant_type'
   if (code === 'ERR_CLIENT_INVALID') return 'invalid_client'
   if (status === 503 || status === 429) return 'temporarily_unavailable'
   return status >= 500 ? 'server_error' : 'invalid_request'

@@ -4,7 +4,10 @@ export type PathSettings = Pick<Settings, 'adminPath' | 'operationsPath' | 'oaut
 
 /** What decides which routes there are. */
 export type RouteSettings = PathSettings &
-  Pick<Settings, 'registration' | 'sendReset' | 'audience' | 'clientId' | 'cookies' | 'logPublic' | 'clock'>
+  Pick<
+    Settings,
+    'registration' | 'sendReset' | 'audience' | 'clientId' | 'authorizationUrl' | 'cookies' | 'logPublic' | 'clock'
+  >
 
 export const JWKS_PATH = '/.well-known/jwks.json'
 
@@ -15,7 +18,7 @@ export const OPERATION_PATHS = {
   document: '/openapi.json',
 } as const
 
-export const OAUTH_PATHS = { introspect: '/introspect', revoke: '/revoke' } as const
+export const OAUTH_PATHS = { token: '/token', introspect: '/introspect', revoke: '/revoke' } as const
 
 /** RFC 8414 §3.1: the path of the issuer comes behind the name. */
 export function metadataPath(issuer: string): string {

@@ -46,18 +46,23 @@ const instant: z.ZodType<number> = described(z.int(), { description: 'Epoch mill
 const seconds: z.ZodType<number> = described(z.int(), { description: 'Seconds.' })
 const data: z.ZodType<Record<string, unknown>> = z.record(z.string(), z.unknown())
 
+const granted = {
+  access_token: z.string(),
+  token_type: z.literal('Bearer'),
+  expires_in: seconds,
+  refresh_token: z.string(),
+  refresh_expires_in: seconds,
+  session_id: z.string(),
+  user_id: z.string(),
+}
+export const grantedTokensSchema: z.ZodType<Omit<WireTokens, 'device_token'>> = named(
+  'GrantedTokens',
+  z.object(granted),
+  'What an application gets for a code or a refresh token (RFC 6749 §5.1).',
+)
 export const tokensSchema: z.ZodType<WireTokens> = named(
   'Tokens',
-  z.object({
-    access_token: z.string(),
-    token_type: z.literal('Bearer'),
-    expires_in: seconds,
-    refresh_token: z.string(),
-    refresh_expires_in: seconds,
-    session_id: z.string(),
-    user_id: z.string(),
-    device_token: z.string(),
-  }),
+  z.object({ ...granted, device_token: z.string() }),
   'What a log-in or a refresh returns.',
 )
 
@@ -96,6 +101,8 @@ const session = {
   user_agent: text,
   device_id: text,
   method: z.string(),
+  client_id: described(text, { description: 'The application that the user was handed over to.' }),
+  parent_id: described(text, { description: 'The session by which that was done.' }),
 }
 
 export const sessionSchema: z.ZodType<WireSession> = named(
@@ -119,6 +126,8 @@ const sessionRecordSchema: z.ZodType<WireSessionRecord> = named(
     ip: text,
     user_agent: text,
     device: text,
+    client_id: text,
+    parent_id: text,
   }),
   'One log-in, from its start to its end, as admins see it.',
 )
@@ -175,6 +184,8 @@ export const newInvitationSchema: z.ZodType<WireNewInvitation> = named(
 const registered = {
   id: z.string(),
   name: z.string(),
+  public: described(z.boolean(), { description: 'Has no secret.' }),
+  redirect_uris: z.array(z.string()),
   created_by: z.string(),
   created_at: instant,
   revoked_at: z.int().nullable(),
@@ -182,11 +193,11 @@ const registered = {
 const clientSchema: z.ZodType<WireClient> = named(
   'Client',
   z.object(registered),
-  'A program that may ask about tokens.',
+  'A program that may ask about tokens, or an application that users are handed over to.',
 )
 export const newClientSchema: z.ZodType<WireNewClient> = named(
   'NewClient',
-  z.object({ ...registered, secret: z.string() }),
+  z.object({ ...registered, secret: described(text, { description: 'Null for a public client.' }) }),
   'A client with its secret, which is shown this once.',
 )
 

@@ -53,6 +53,8 @@ export interface WireSession {
   user_agent: string | null
   device_id: string | null
   method: string
+  client_id: string | null
+  parent_id: string | null
 }
 
 /** A session as it went, for admins. */
@@ -69,6 +71,8 @@ export interface WireSessionRecord {
   ip: string | null
   user_agent: string | null
   device: string | null
+  client_id: string | null
+  parent_id: string | null
 }
 
 /** With the event that ended it, where it has ended. */
@@ -90,13 +94,16 @@ export interface WireSigningKey {
 export interface WireClient {
   id: string
   name: string
+  public: boolean
+  redirect_uris: string[]
   created_by: string
   created_at: number
   revoked_at: number | null
 }
 
 export interface WireNewClient extends WireClient {
-  secret: string
+  /** Null for a public client, which has none. */
+  secret: string | null
 }
 
 export interface WireRevocationPage {
@@ -203,6 +210,12 @@ export function toWirePage<T, W>(page: Page<T>, toWire: (item: T) => W): WirePag
   return { items: page.items.map(toWire), next: page.next }
 }
 
+/** RFC 6749 §5.1. What only the browser of the user shows is not an application's to keep. */
+export function toWireGrantedTokens(tokens: SessionTokens): Omit<WireTokens, 'device_token'> {
+  const { device_token: _, ...rest } = toWireTokens(tokens)
+  return rest
+}
+
 export function toWireTokens(tokens: SessionTokens): WireTokens {
   return {
     access_token: tokens.accessToken,
@@ -244,6 +257,8 @@ export function toWireSession(session: Session): WireSession {
     user_agent: session.userAgent,
     device_id: session.deviceId,
     method: session.method,
+    client_id: session.clientId,
+    parent_id: session.parentId,
   }
 }
 
@@ -363,6 +378,8 @@ export function toWireSessionRecord(session: Session): WireSessionRecord {
     ip,
     user_agent: userAgent,
     device: deviceId,
+    client_id: session.clientId,
+    parent_id: session.parentId,
   }
 }
 
@@ -383,14 +400,16 @@ export function toWireClient(client: Client): WireClient {
   return {
     id: client.id,
     name: client.name,
+    public: client.public,
+    redirect_uris: [...client.redirectUris],
     created_by: client.createdBy,
     created_at: client.createdAt,
     revoked_at: client.revokedAt,
   }
 }
 
-export function toWireNewClient(client: NewClient): WireNewClient {
-  return { ...toWireClient(client), secret: client.secret }
+export function toWireNewClient(client: Client | NewClient): WireNewClient {
+  return { ...toWireClient(client), secret: 'secret' in client ? client.secret : null }
 }
 
 /** The names that the claims of an access token have. */

@@ -12,7 +12,16 @@ type Columns<Table, Names extends keyof Table> = { readonly [K in Names]: Table[
 export function sessionState(
   row: Columns<
     SessionTable,
-    'id' | 'subject_id' | 'method' | 'roles' | 'claims' | 'created_at' | 'absolute_expires_at'
+    | 'id'
+    | 'subject_id'
+    | 'method'
+    | 'roles'
+    | 'claims'
+    | 'client_id'
+    | 'parent_id'
+    | 'authenticated_at'
+    | 'created_at'
+    | 'absolute_expires_at'
   >,
 ): CommittedFields {
   return {
@@ -21,6 +30,9 @@ export function sessionState(
     method: row.method,
     roles: row.roles ?? undefined,
     claims: row.claims ?? undefined,
+    client: row.client_id ?? undefined,
+    parent: row.parent_id ?? undefined,
+    authenticated_at: row.authenticated_at === null ? undefined : Number(row.authenticated_at),
     created_at: Number(row.created_at),
     absolute_expires_at: Number(row.absolute_expires_at),
   }
@@ -42,8 +54,15 @@ export function credentialState(row: Columns<CredentialTable, 'user_id' | 'passw
   return { user: row.user_id, password_hash: row.password_hash }
 }
 
-export function clientState(row: Columns<ClientTable, 'id' | 'name' | 'secret_digest'>): CommittedFields {
-  return { client: row.id, name: row.name, secret_digest: row.secret_digest }
+export function clientState(
+  row: Columns<ClientTable, 'id' | 'name' | 'secret_digest' | 'redirect_uris'>,
+): CommittedFields {
+  return {
+    client: row.id,
+    name: row.name,
+    secret_digest: row.secret_digest ?? undefined,
+    redirect_uris: row.redirect_uris ?? undefined,
+  }
 }
 
 /** The public half is what tokens are verified with: whoever puts another one there can sign whatever they like. */

@@ -91,6 +91,7 @@ export async function startServer(
     cookies: brand === null ? 'strict' : 'lax',
     oauthPath: '/oauth',
     logPath: '/log',
+    ...(brand !== null && { authorizationUrl: issuer.replace(/\/$/, '') + PATHS.authorize }),
     operationsPath,
     ...libraryOptions(config),
     ...(mailer !== null &&

@@ -7,6 +7,7 @@ import type { RevocationTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { CLOCK_SKEW_SECONDS } from '../token/claims.ts'
 import type { RevocationList } from '../token/revocations.ts'
+import { findHandedOver, lockLive } from './session-row.ts'
 
 /** Who did it and from where; the rest of the event follows from the session. */
 export type EventSource = Pick<NewEvent, 'actor' | 'network' | 'requestId' | 'traceId'>
@@ -23,6 +24,13 @@ export interface SessionEnder {
    * This process refuses their access tokens from the commit on, others from their next poll.
    */
   end(tx: Transaction, sessions: readonly EndedSession[], reason: SessionEndReason, source: EventSource): Promise<void>
+  /** The same of one session, with those of applications that came of it by hand-over. */
+  endWithHandedOver(
+    tx: Transaction,
+    session: EndedSession,
+    reason: SessionEndReason,
+    source: EventSource,
+  ): Promise<void>
   /** Makes access tokens of a smaller generation stale, for sessions that live on. */
   markStale(tx: Transaction, sessions: readonly EndedSession[], generation: number): Promise<void>
 }
@@ -60,25 +68,31 @@ export function createSessionEnder(
     )
   }
 
+  const end: SessionEnder['end'] = async (tx, sessions, reason, source) => {
+    if (sessions.length === 0) return
+    const ended = { ended_at: clock.now(), end_reason: reason }
+    for (const chunk of chunks(sessions.map(({ id }) => id))) {
+      await tx.db.updateTable('gatebook_session').set(ended).where('id', 'in', chunk).execute()
+    }
+    await revoke(tx, sessions, { kind: 'ended', generation: 0, reason })
+    await log.append(
+      tx,
+      sessions.map((session) => ({
+        ...source,
+        type: 'session.ended',
+        outcome: 'success',
+        reason,
+        subject: session.subject_id,
+        sessionId: session.id,
+      })),
+    )
+  }
+
   return {
-    async end(tx, sessions, reason, source) {
-      if (sessions.length === 0) return
-      const ended = { ended_at: clock.now(), end_reason: reason }
-      for (const chunk of chunks(sessions.map(({ id }) => id))) {
-        await tx.db.updateTable('gatebook_session').set(ended).where('id', 'in', chunk).execute()
-      }
-      await revoke(tx, sessions, { kind: 'ended', generation: 0, reason })
-      await log.append(
-        tx,
-        sessions.map((session) => ({
-          ...source,
-          type: 'session.ended',
-          outcome: 'success',
-          reason,
-          subject: session.subject_id,
-          sessionId: session.id,
-        })),
-      )
+    end,
+    async endWithHandedOver(tx, session, reason, source) {
+      const came = await findHandedOver(tx, session.subject_id, session.id)
+      await end(tx, came.length === 0 ? [session] : [session, ...(await lockLive(tx, came))], reason, source)
     },
 
     async markStale(tx, sessions, generation) {

@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { Session } from '../api.ts'
 import type { SessionEndReason } from '../event/catalogue.ts'
+import { chunks } from '../store/chunks.ts'
 import type { SessionTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { isId } from '../util/id.ts'
@@ -21,6 +22,8 @@ export function toSession(row: SessionRow): Session {
     userAgent: row.user_agent,
     deviceId: row.device_id,
     method: row.method,
+    clientId: row.client_id,
+    parentId: row.parent_id,
   }
 }
 
@@ -31,6 +34,40 @@ export async function lockSession(tx: Transaction, sessionId: string): Promise<S
   let query = tx.db.selectFrom('gatebook_session').selectAll().where('id', '=', sessionId)
   if (tx.traits.rowLocks) query = query.forUpdate()
   return (await query.executeTakeFirst()) ?? null
+}
+
+/** When the password was shown: for a session by hand-over, before it began. */
+export function authenticatedAt(row: Pick<SessionRow, 'authenticated_at' | 'created_at'>): number {
+  return Number(row.authenticated_at ?? row.created_at)
+}
+
+/** Locks those of these that are live. */
+export async function lockLive(tx: Transaction, ids: readonly string[]): Promise<readonly SessionRow[]> {
+  const rows: SessionRow[] = []
+  for (const chunk of chunks(ids)) {
+    let query = tx.db.selectFrom('gatebook_session').selectAll().where('id', 'in', chunk).where('ended_at', 'is', null)
+    query = query.orderBy('id')
+    if (tx.traits.rowLocks) query = query.forUpdate()
+    rows.push(...(await query.execute()))
+  }
+  return rows
+}
+
+/** Of a subject, the ids of live sessions that came of this one by hand-over. Locks nothing. */
+export async function findHandedOver(
+  { db }: Pick<Transaction, 'db'>,
+  subjectId: string,
+  parentId: string,
+): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom('gatebook_session')
+    .select('id')
+    .where('subject_id', '=', subjectId)
+    .where('ended_at', 'is', null)
+    .where('parent_id', '=', parentId)
+    .orderBy('id')
+    .execute()
+  return rows.map(({ id }) => id)
 }
 
 /** Locks the live sessions of a subject; `except` is left out. */

@@ -84,6 +84,11 @@ export interface SessionTable {
   roles: string | null
   claims: string | null
   device_id: string | null
+  /** The application that the user was handed over to, and the session at Gatebook's own pages by which that was done. */
+  client_id: string | null
+  parent_id: string | null
+  /** When the password was shown, where that is not when the session began. */
+  authenticated_at: number | null
   ip: string | null
   user_agent: string | null
   created_at: number
@@ -220,12 +225,14 @@ export interface RevocationTable {
   forget_at: number
 }
 
-/** A program that may ask about tokens. */
+/** A program that may ask about tokens, or an application that users are handed over to. */
 export interface ClientTable {
   id: string
   name: string
-  /** SHA-256 of the secret; the secret itself is nowhere. */
-  secret_digest: string
+  /** SHA-256 of the secret; the secret itself is nowhere. NULL for a public client, which has none. */
+  secret_digest: string | null
+  /** JSON: where a code may be sent to. */
+  redirect_uris: string | null
   created_by: string
   created_at: number
   revoked_at: number | null
@@ -276,10 +283,10 @@ export interface ErasureTable {
   mac: Uint8Array
 }
 
-/** What a secret in a mail or a link stands for: a reset, a confirmation, an invitation. */
+/** What a secret in a mail or a link stands for: a reset, a confirmation, an invitation, a user who is handed over. */
 export interface OneTimeTokenTable {
   id: string
-  purpose: 'reset' | 'confirm' | 'invite'
+  purpose: 'reset' | 'confirm' | 'invite' | 'code'
   /** SHA-256 of the token; the token itself is nowhere. */
   secret_digest: string
   /** The user whose password may be set; NULL in a row for a name that nobody has, which is there so that one looks like the other. */
@@ -295,6 +302,8 @@ export interface OneTimeTokenTable {
   credential_version: number | null
   /** Who made it, where that was not the one who receives it. */
   created_by: string | null
+  /** JSON, of a code: which session is handed over to whom, and what has to be shown for it. */
+  binding: string | null
   created_at: number
   expires_at: number
   spent_at: number | null

@@ -19,6 +19,8 @@ export interface AccessSubject {
   readonly generation: number
   /** Epoch milliseconds. */
   readonly authenticatedAt: number
+  /** Of an application that the user was handed over to; null for a log-in at Gatebook itself. */
+  readonly clientId: string | null
 }
 
 export interface IssuedAccessToken {
@@ -85,7 +87,10 @@ export function createAccessTokens(keys: KeyRing, revocations: RevocationList, s
   }
 
   return {
-    issue({ userId, sessionId, roles, claims, generation, authenticatedAt }, maxBytes = accessTokenMaxBytes) {
+    issue(
+      { userId, sessionId, roles, claims, generation, authenticatedAt, clientId: client },
+      maxBytes = accessTokenMaxBytes,
+    ) {
       const now = clock.now()
       const iat = Math.floor(now / 1000)
       const tokenId = generateId('token', now)
@@ -96,7 +101,7 @@ export function createAccessTokens(keys: KeyRing, revocations: RevocationList, s
           iss: issuer,
           sub: userId,
           aud: audience,
-          client_id: clientId,
+          client_id: client ?? clientId,
           sid: sessionId,
           gen: generation,
           auth_time: Math.floor(authenticatedAt / 1000),

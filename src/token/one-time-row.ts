@@ -18,6 +18,7 @@ export interface OneTimeRow {
   readonly roles: readonly string[]
   readonly credentialVersion: number | null
   readonly createdBy: string | null
+  readonly binding: string | null
   readonly createdAt: number
   readonly expiresAt: number
   readonly spentAt: number | null
@@ -43,6 +44,7 @@ export async function insertOneTimeToken(tx: Transaction, seal: RowSeal, given: 
     roles: null,
     credential_version: null,
     created_by: null,
+    binding: null,
     ...given,
     id,
   }
@@ -66,7 +68,7 @@ export function sealOneTimeToken(seal: RowSeal, row: SealedRow): Buffer {
 function valuesOf(row: SealedRow): RowValues {
   return [
     ...[row.id, row.purpose, row.secret_digest, row.subject_id, row.identifier, row.identifier_key, row.roles],
-    ...[row.credential_version, row.created_by, Number(row.created_at), Number(row.expires_at)],
+    ...[row.credential_version, row.created_by, row.binding, Number(row.created_at), Number(row.expires_at)],
   ]
 }
 
@@ -149,6 +151,7 @@ export function toOneTimeRow(row: Selectable<OneTimeTokenTable>): OneTimeRow {
     roles: row.roles === null ? [] : (JSON.parse(row.roles) as string[]),
     credentialVersion: row.credential_version,
     createdBy: row.created_by,
+    binding: row.binding,
     createdAt: Number(row.created_at),
     expiresAt: Number(row.expires_at),
     spentAt: instant(row.spent_at),

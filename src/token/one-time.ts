@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { encodeBase64url } from '../util/base64url.ts'
 
 /** What a one-time token is good for. Each has a prefix of its own, so that one is never taken for another. */
-export const ONE_TIME_PREFIXES = { reset: 'gbp_', confirm: 'gbc_', invite: 'gbi_' } as const
+export const ONE_TIME_PREFIXES = { reset: 'gbp_', confirm: 'gbc_', invite: 'gbi_', code: 'gba_' } as const
 export type OneTimePurpose = keyof typeof ONE_TIME_PREFIXES
 
 const BODY = /^[A-Za-z0-9_-]{43}$/

@@ -21,6 +21,8 @@ describe.each(availableEngines)('clients on $name', (engine) => {
     expect(secret).toMatch(/^gbk_[\w-]{43}$/)
     expect(rest).toEqual({
       name: 'reports – 보고서',
+      public: false,
+      redirectUris: [],
       createdBy: ADMIN.actor.id,
       createdAt: on.clock.now(),
       revokedAt: null,

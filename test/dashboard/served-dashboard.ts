@@ -80,13 +80,15 @@ export interface VisitOptions {
   readonly locale?: string
   readonly colorScheme?: 'light' | 'dark'
   readonly phone?: boolean
+  /** Another site that the way leads to. */
+  readonly application?: string
 }
 
 /** As narrow as a page may have to be (WCAG 1.4.10). */
 export const PHONE = { width: 320, height: 640 }
 
 export async function visit(browser: Browser, url: string, options: VisitOptions = {}): Promise<Visit> {
-  const { locale = 'en-GB', colorScheme = 'light', phone = false } = options
+  const { locale = 'en-GB', colorScheme = 'light', phone = false, application } = options
   const viewport = phone ? PHONE : { width: 1280, height: 800 }
   const context = await browser.newContext({ viewport, locale, colorScheme, timezoneId: 'Europe/Berlin' })
   const page = await context.newPage()
@@ -95,6 +97,7 @@ export async function visit(browser: Browser, url: string, options: VisitOptions
   const origin = new URL(url).origin
   page.on('request', (request) => {
     const target = request.url()
+    if (application !== undefined && target.startsWith(`${application}/`)) return
     if (!target.startsWith(`${origin}/`) && !target.startsWith(`blob:${origin}/`)) offences.push(`asked ${target}`)
   })
   page.on('pageerror', (error) => offences.push(`error ${error.stack ?? error.message}`))

@@ -157,7 +157,6 @@ describe.each(availableEngines)('the OAuth endpoints on $name', (engine) => {
     }
     const get = await call(on.gate, 'GET /oauth/introspect', {})
     expect([get.status, get.headers.get('allow'), get.json.error]).toEqual([405, 'POST, OPTIONS', 'invalid_request'])
-    expect((await call(on.gate, 'POST /oauth/token', {})).json.code).toBe('ERR_NOT_FOUND')
     expect(on.gate.handles('/oauth/callback')).toBe(false)
   })
 
@@ -183,6 +182,100 @@ describe.each(availableEngines)('the OAuth endpoints on $name', (engine) => {
       const again = await oauth.introspectionRequest(server, who, how, accessToken, fetching)
       expect(await oauth.processIntrospectionResponse(server, who, again)).toEqual({ active: false })
     }
+  })
+
+  test('redeem a code and refresh for it, as oauth4webapi does', async () => {
+    const own = await on.another({ authorizationUrl: `${ISSUER}/log-in` })
+    const fetching = {
+      [oauth.customFetch]: async (url: string, init: RequestInit) => own.fetch(new Request(url, init)),
+    } as never
+    const issuer = new URL(ISSUER)
+    const found = await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...(fetching as object) })
+    const server = await oauth.processDiscoveryResponse(issuer, found)
+    expect(server).toMatchObject({
+      authorization_endpoint: `${ISSUER}/log-in`,
+      token_endpoint: `${ISSUER}/oauth/token`,
+      code_challenge_methods_supported: ['S256'],
+    })
+    const redirectUri = 'https://shop.example/back'
+    const secret = await own.clients.create({ name: 'shop', redirectUris: [redirectUri] })
+    const open = await own.clients.createPublic({ name: 'phone', redirectUris: [redirectUri] })
+    const ways: readonly [string, oauth.ClientAuth][] = [
+      [secret.id, oauth.ClientSecretBasic(secret.secret)],
+      [secret.id, oauth.ClientSecretPost(secret.secret)],
+      [open.id, oauth.None()],
+    ]
+    for (const [clientId, how] of ways) {
+      const parent = await signIn()
+      const who = { client_id: clientId }
+      const verifier = oauth.generateRandomCodeVerifier()
+      const codeChallenge = await oauth.calculatePKCECodeChallenge(verifier)
+      const { code } = await own.authorizations.issue({
+        ...{ sessionId: parent.sessionId, clientId, redirectUri, codeChallenge },
+      })
+      const back = new URL(`${redirectUri}?${new URLSearchParams({ code, state: 'here', iss: ISSUER }).toString()}`)
+      const answer = oauth.validateAuthResponse(server, who, back, 'here')
+      const reply = await oauth.authorizationCodeGrantRequest(server, who, how, answer, redirectUri, verifier, fetching)
+      expect(reply.headers.get('cache-control')).toBe('no-store')
+      const tokens = await oauth.processAuthorizationCodeResponse(server, who, reply)
+      expect(Object.keys(tokens).sort()).toEqual([
+        ...['access_token', 'expires_in', 'refresh_expires_in', 'refresh_token', 'session_id', 'token_type', 'user_id'],
+      ])
+      const refreshed = await oauth.processRefreshTokenResponse(
+        server,
+        who,
+        await oauth.refreshTokenGrantRequest(server, who, how, tokens.refresh_token!, fetching),
+      )
+      expect(await own.tokens.verify(refreshed.access_token)).toMatchObject({ clientId, userId: parent.userId })
+      // A second time, it is refused as RFC 6749 §5.2 says, and the session is over.
+      const again = await oauth.authorizationCodeGrantRequest(server, who, how, answer, redirectUri, verifier, fetching)
+      expect([again.status, await again.json()]).toEqual([
+        400,
+        { error: 'invalid_grant', error_description: expect.any(String) },
+      ])
+      expect(await own.tokens.introspect(refreshed.access_token)).toEqual({ active: false })
+    }
+  })
+
+  test('say what is wrong with a request for tokens', async () => {
+    const redirectUri = 'https://shop.example/back'
+    const open = await on.gate.clients.createPublic({ name: 'phone', redirectUris: [redirectUri] })
+    const code = { grant_type: 'authorization_code', code: 'x', redirect_uri: redirectUri, code_verifier: 'x' }
+    const rows: readonly [Record<string, string>, number, string][] = [
+      [{}, 400, 'invalid_request'],
+      [{ grant_type: 'password', username: 'a', password: 'b' }, 400, 'unsupported_grant_type'],
+      [{ grant_type: 'authorization_code' }, 400, 'invalid_request'],
+      [{ grant_type: 'refresh_token' }, 400, 'invalid_request'],
+      [{ grant_type: 'refresh_token', refresh_token: 'x' }, 400, 'invalid_grant'],
+      [code, 400, 'invalid_grant'],
+      [{ ...code, client_id: 'cli_x' }, 401, 'invalid_client'],
+      [{ ...code, client_id: client.id }, 401, 'invalid_client'],
+      [{ ...code, client_secret: 'x' }, 401, 'invalid_client'],
+    ]
+    for (const [form, status, error] of rows) {
+      const reply = await post('/oauth/token', { client_id: open.id, ...form }, {})
+      expect([JSON.stringify(form), reply.status, reply.json.error]).toEqual([JSON.stringify(form), status, error])
+    }
+  })
+
+  test('let nobody into the admin API with the token of an application', async () => {
+    const own = await on.another({ adminPath: '/admin' })
+    const admin = await signIn()
+    await own.users.grantRole(admin.userId, 'admin')
+    const redirectUri = 'https://shop.example/back'
+    const open = await own.clients.createPublic({ name: 'phone', redirectUris: [redirectUri] })
+    const verifier = oauth.generateRandomCodeVerifier()
+    const codeChallenge = await oauth.calculatePKCECodeChallenge(verifier)
+    const { code } = await own.authorizations.issue({
+      ...{ sessionId: admin.sessionId, clientId: open.id, redirectUri, codeChallenge },
+    })
+    const child = await own.authorizations.redeem({ code, clientId: open.id, redirectUri, codeVerifier: verifier })
+    const { accessToken } = await own.refresh(admin.refreshToken)
+    const statusOf = async (token: string, path: string) =>
+      (await call(own, `GET ${path}`, { headers: { Authorization: `Bearer ${token}` } })).status
+    expect(await statusOf(accessToken, '/admin/api/clients')).toBe(200)
+    expect(await statusOf(child.accessToken, '/admin/api/clients')).toBe(403)
+    expect(await statusOf(child.accessToken, '/auth/me')).toBe(200)
   })
 
   test('are off by themselves in a library, but for the metadata, which then names neither', async () => {

@@ -18,6 +18,7 @@ const ROUTES = listRoutes({
   clock: systemClock,
   audience: 'https://app.example',
   clientId: 'gatebook',
+  authorizationUrl: null,
   ...SENDING,
 })
 const lines = ROUTES.map((route) => [`${route.method} ${route.path}`, route] as const)

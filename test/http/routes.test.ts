@@ -15,6 +15,7 @@ const ROUTES = listRoutes({
   clock: systemClock,
   audience: 'https://app.example',
   clientId: 'gatebook',
+  authorizationUrl: null,
   registration: 'confirm',
   cookies: 'off',
   sendReset: () => {},

@@ -3,51 +3,11 @@ import { createInstallation, type Installation } from '../cli/installation.ts'
 import { run, startServer, stopServer } from '../cli/transcript.ts'
 import { availableEngines } from '../support/engines.ts'
 import { PASSWORD } from '../support/gate.ts'
+import { openReader, type Reader } from './reader.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const NEW_PASSWORD = 'three grey herons wade'
-
-interface Page {
-  readonly status: number
-  readonly text: string
-  /** Where it leads, without the origin; null when it does not. */
-  readonly to: string | null
-  readonly headers: Headers
-}
-
-/** A browser without scripts: forms, cookies, and no redirect by itself. */
-interface Reader {
-  get(path: string, headers?: Record<string, string>): Promise<Page>
-  post(path: string, form: Record<string, string>, headers?: Record<string, string>): Promise<Page>
-  readonly cookies: Map<string, string>
-}
-
-function openReader(url: string, userAgent = 'Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0.0.0 Safari/537.36'): Reader {
-  const cookies = new Map<string, string>()
-  async function ask(path: string, init: RequestInit): Promise<Page> {
-    const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
-    const headers = { 'user-agent': userAgent, ...(cookie !== '' && { cookie }), ...(init.headers as object) }
-    const response = await fetch(url + path, { ...init, headers, redirect: 'manual' })
-    for (const line of response.headers.getSetCookie()) {
-      const [, name, value, age] = /^([^=]+)=([^;]*)(?:.*Max-Age=(\d+))?/.exec(line)!
-      if (age === '0') cookies.delete(name!)
-      else cookies.set(name!, value!)
-    }
-    const { status } = response
-    return { status, text: await response.text(), to: response.headers.get('location'), headers: response.headers }
-  }
-  return {
-    cookies,
-    get: (path, headers = {}) => ask(path, { headers }),
-    post: (path, form, headers = {}) =>
-      ask(path, {
-        method: 'POST',
-        body: new URLSearchParams(form).toString(),
-        headers: { 'content-type': 'application/x-www-form-urlencoded', 'sec-fetch-site': 'same-origin', ...headers },
-      }),
-  }
-}
 
 describe.each(availableEngines)('the pages, on $name', (engine) => {
   let at: Installation

@@ -68,6 +68,8 @@ export const vocabularyKo: Vocabulary = {
     'session.refresh-refused': '갱신 거절',
     'session.ended': '세션 종료',
     'session.disowned': '세션 신고(본인 아님)',
+    'authorization.granted': '앱 연결',
+    'authorization.refused': '앱 연결 거절',
     'token.refused': '요청 거절',
     'password.changed': '비밀번호 변경',
     'password.change-failed': '비밀번호 변경 거절',
@@ -113,6 +115,10 @@ export const vocabularyKo: Vocabulary = {
     'session.ended': '세션이 끝났습니다. 지금부터 액세스 토큰이 거부됩니다.',
     'session.disowned':
       '사용자가 자기 활동 기록의 `event`를 본인이 한 일이 아니라고 신고했습니다. 살아 있던 세션은 함께 종료되며, 이는 별도 이벤트로 남습니다.',
+    'authorization.granted':
+      '로그인한 사용자가 애플리케이션 `client`(으)로 넘어가며, 한 번 쓸 수 있는 코드가 발급되었습니다.',
+    'authorization.refused':
+      '사용자를 넘겨주지 않았습니다. 애플리케이션이나 주소가 등록되어 있지 않거나 코드가 유효하지 않습니다.',
     'token.refused':
       '보호된 경로에 대한 요청이 거절되었습니다. 1초 안에 한 주소 대역에서 같은 이유로 거절된 횟수가 count입니다. 주소와 요청 ID는 첫 요청의 것입니다.',
     'password.changed': '이전 비밀번호를 아는 사용자 또는 운영자가 비밀번호를 바꾸었습니다.',
@@ -188,6 +194,16 @@ export const vocabularyKo: Vocabulary = {
     used: '이미 사용됨',
     'unknown-client': '알 수 없는 클라이언트',
     'wrong-secret': '잘못된 비밀 값',
+    'code-reused': '코드가 두 번 쓰임',
+    'revoked-client': '폐기된 클라이언트',
+    'redirect-not-allowed': '허용되지 않은 주소',
+    'unknown-code': '알 수 없는 코드',
+    'expired-code': '만료된 코드',
+    'used-code': '이미 쓰인 코드',
+    'wrong-client': '다른 클라이언트',
+    'wrong-redirect': '다른 주소',
+    'wrong-verifier': '잘못된 코드 검증 값',
+    'session-ended': '세션이 끝남',
     restored: '백업에서 복원됨',
     'guard-adopted': '잃어버린 가드를 새로 둠',
     quarantined: '위조된 항목을 제외함',

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Client } from '../../api.ts'
+import type { Client, NewClient } from '../../api.ts'
 import { toWireClient, toWireNewClient } from '../../http/wire.ts'
 import {
   addCommonFlags,
@@ -20,16 +20,28 @@ export function defineClient(group: Command, context: CommandContext): void {
 
   const add = group
     .command('add')
-    .description('Add a program that may ask about tokens; its secret is shown this once.')
+    .description('Add a program that may ask about tokens, or an application that users are handed over to.')
     .argument('<name>', 'what people call it')
-  addExample(addCommonFlags(add), "client add 'reports service'")
-  add.action(async (name: string, flags: CommonFlags) => {
-    const client = await withGatebook(context, flags, {}, (gate) => gate.clients.create({ name }, CLI_CONTEXT))
+    .option('--redirect-uri <address>', 'where users may be handed over to; again for each', append, [])
+    .option('--public', 'it runs in a browser or on a phone, and can keep no secret')
+  addExample(
+    addCommonFlags(add),
+    "client add 'reports service'",
+    'client add shop --redirect-uri https://shop.example/signed-in',
+  )
+  add.action(async (name: string, flags: CommonFlags & AddFlags) => {
+    const { redirectUri: redirectUris } = flags
+    const client = await withGatebook<Client | NewClient>(context, flags, {}, (gate) =>
+      flags.public === true
+        ? gate.clients.createPublic({ name, redirectUris }, CLI_CONTEXT)
+        : gate.clients.create({ name, redirectUris }, CLI_CONTEXT),
+    )
     if (flags.json === true) {
       terminal.json(toWireNewClient(client))
       return
     }
     terminal.line(`id      ${client.id}`)
+    if (!('secret' in client)) return
     terminal.line(`secret  ${client.secret}`)
     terminal.note('Nobody can show the secret again. If it gets lost: gatebook client revoke, and add another.')
   })
@@ -56,9 +68,25 @@ export function defineClient(group: Command, context: CommandContext): void {
   })
 }
 
+interface AddFlags {
+  readonly redirectUri: readonly string[]
+  readonly public?: boolean
+}
+
+function append(address: string, before: readonly string[]): readonly string[] {
+  return [...before, address]
+}
+
 const COLUMNS: readonly Column<Client>[] = [
   { title: 'ID', value: ({ id }) => id, usual: 30 },
   { title: 'NAME', value: ({ name }) => name, usual: 24, least: 10 },
+  {
+    title: 'HANDED OVER TO',
+    value: ({ redirectUris, public: isPublic }) => redirectUris.join(' ') + (isPublic ? ' (public)' : ''),
+    usual: 36,
+    least: 14,
+    drop: 2,
+  },
   { title: 'CREATED', value: ({ createdAt }) => formatTime(createdAt), usual: 24, drop: 1 },
   {
     title: 'STATE',

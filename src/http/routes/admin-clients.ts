@@ -24,13 +24,21 @@ export function adminClientRoutes(prefix: string): readonly Route[] {
       name: 'createClient',
       method: 'POST',
       path,
-      summary: 'Adds a program; the answer shows its secret this once.',
+      summary:
+        'Adds a program, or an application that users are handed over to; the answer shows its secret this once.',
       auth: 'admin',
-      body: z.strictObject({ name: z.string() }),
+      body: z.strictObject({
+        name: z.string(),
+        redirect_uris: z.exactOptional(z.array(z.string())),
+        public: z.exactOptional(z.boolean()),
+      }),
       responses: { 201: newClientSchema },
-      errors: ['ERR_CLIENT_NAME_INVALID'],
+      errors: ['ERR_CLIENT_NAME_INVALID', 'ERR_REDIRECT_URI_INVALID'],
       async handle({ gate, claims, body, context }) {
-        return { status: 201, body: toWireNewClient(await gate.clients.create(body, asAdmin(context, claims))) }
+        const { name, redirect_uris: redirectUris = [], public: isPublic = false } = body
+        const create = isPublic ? gate.clients.createPublic : gate.clients.create
+        const client = await create({ name, redirectUris }, asAdmin(context, claims))
+        return { status: 201, body: toWireNewClient(client) }
       },
     }),
     defineRoute({

@@ -1,17 +1,30 @@
 import { z } from 'zod'
-import type { Introspection } from '../../api.ts'
+import type { Gatebook, Introspection, RequestContext, SessionTokens } from '../../api.ts'
+import { GatebookError } from '../../errors.ts'
 import type { Settings } from '../../options.ts'
 import { JWKS_CACHE_SECONDS } from '../../token/key-times.ts'
+import { clientOf } from '../client-credentials.ts'
 import { isOn, JWKS_PATH, metadataPath, OAUTH_PATHS } from '../paths.ts'
 import { defineRoute, type Route } from '../route.ts'
-import { introspectionSchema, metadataSchema } from '../schema.ts'
+import { grantedTokensSchema, introspectionSchema, metadataSchema } from '../schema.ts'
+import { toWireGrantedTokens } from '../wire.ts'
 
-type OauthSettings = Pick<Settings, 'issuer' | 'oauthPath' | 'audience' | 'clientId'>
+type OauthSettings = Pick<Settings, 'issuer' | 'oauthPath' | 'audience' | 'clientId' | 'authorizationUrl'>
 
 /** RFC 6749 §3.1: what is not known is ignored. */
 const form = z.object({
   token: z.string().min(1),
   token_type_hint: z.string().optional(),
+  client_id: z.string().optional(),
+  client_secret: z.string().optional(),
+})
+
+const tokenForm = z.object({
+  grant_type: z.string(),
+  code: z.string().optional(),
+  redirect_uri: z.string().optional(),
+  code_verifier: z.string().optional(),
+  refresh_token: z.string().optional(),
   client_id: z.string().optional(),
   client_secret: z.string().optional(),
 })
@@ -34,6 +47,23 @@ export function oauthRoutes(settings: OauthSettings): readonly Route[] {
   if (!isOn(oauthPath)) return [metadata]
   return [
     metadata,
+    defineRoute({
+      name: 'redeem',
+      method: 'POST',
+      path: oauthPath + OAUTH_PATHS.token,
+      summary:
+        'Tokens for a code or a refresh token of an application that a user was handed over to (RFC 6749 §4.1.3, §6).',
+      auth: 'none',
+      style: 'oauth',
+      body: tokenForm,
+      responses: { 200: grantedTokensSchema },
+      errors: ['ERR_CLIENT_INVALID', 'ERR_CODE_INVALID', 'ERR_REFRESH_INVALID', 'ERR_GRANT_UNSUPPORTED'],
+      async handle({ gate, authorization, body, context }) {
+        const client = clientOf(authorization, body)
+        const tokens = await redeem(gate, client, body, context)
+        return { status: 200, body: toWireGrantedTokens(tokens), headers: { Pragma: 'no-cache' } }
+      },
+    }),
     defineRoute({
       name: 'introspect',
       method: 'POST',
@@ -64,17 +94,44 @@ export function oauthRoutes(settings: OauthSettings): readonly Route[] {
   ]
 }
 
+function redeem(
+  gate: Gatebook,
+  client: ReturnType<typeof clientOf>,
+  form: z.infer<typeof tokenForm>,
+  context: RequestContext,
+): Promise<SessionTokens> {
+  const { grant_type: kind, code, redirect_uri: redirectUri, code_verifier: codeVerifier, refresh_token: token } = form
+  if (kind === 'refresh_token' && token !== undefined) {
+    return gate.authorizations.refresh({ ...client, refreshToken: token }, context)
+  }
+  if (kind === 'authorization_code' && code !== undefined && redirectUri !== undefined && codeVerifier !== undefined) {
+    return gate.authorizations.redeem({ ...client, code, redirectUri, codeVerifier }, context)
+  }
+  const isKnown = kind === 'refresh_token' || kind === 'authorization_code'
+  throw new GatebookError(isKnown ? 'ERR_BODY_INVALID' : 'ERR_GRANT_UNSUPPORTED')
+}
+
 const CLIENT_METHODS = ['client_secret_basic', 'client_secret_post']
 
-/** There is no token endpoint: tokens come from a log-in and not from a grant. */
-function describeServer({ issuer, oauthPath }: OauthSettings): Record<string, unknown> {
+/** Codes come from whoever logs users in: the server's own pages, or an application's (`authorizationUrl`). */
+function describeServer({ issuer, oauthPath, authorizationUrl }: OauthSettings): Record<string, unknown> {
   const base = issuer.replace(/\/$/, '')
   return {
     issuer,
     jwks_uri: base + JWKS_PATH,
-    response_types_supported: [],
-    grant_types_supported: [],
+    ...(authorizationUrl === null
+      ? { response_types_supported: [], grant_types_supported: [] }
+      : {
+          authorization_endpoint: authorizationUrl,
+          response_types_supported: ['code'],
+          response_modes_supported: ['query'],
+          grant_types_supported: ['authorization_code', 'refresh_token'],
+          code_challenge_methods_supported: ['S256'],
+          authorization_response_iss_parameter_supported: true,
+        }),
     ...(isOn(oauthPath) && {
+      token_endpoint: base + oauthPath + OAUTH_PATHS.token,
+      token_endpoint_auth_methods_supported: [...CLIENT_METHODS, 'none'],
       introspection_endpoint: base + oauthPath + OAUTH_PATHS.introspect,
       introspection_endpoint_auth_methods_supported: CLIENT_METHODS,
       revocation_endpoint: base + oauthPath + OAUTH_PATHS.revoke,

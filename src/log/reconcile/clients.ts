@@ -4,7 +4,7 @@ import { clientState } from '../row-state.ts'
 import { closedProblem, type NamedEvents, NO_EVENTS, readNamedEvents } from './named-rows.ts'
 import { absenceProblem, BATCH, type CheckParts, holdsState, type Problem, type RowCheck } from './row-check.ts'
 
-const COLUMNS = ['id', 'name', 'secret_digest', 'created_at', 'revoked_at'] as const
+const COLUMNS = ['id', 'name', 'secret_digest', 'redirect_uris', 'created_at', 'revoked_at'] as const
 type Row = Pick<ClientTable, (typeof COLUMNS)[number]>
 
 /** Each client has the secret that it was added with, and none that was revoked can ask. */

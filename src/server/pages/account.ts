@@ -48,7 +48,8 @@ export const accountRoutes: readonly PageRoute[] = [
     for: 'user',
     async handle(call) {
       const event = await findOwn(call, call.query.get('event') ?? '')
-      return event === null ? { redirect: PATHS.account } : { page: disownPage(call, event) }
+      if (event === null) return { redirect: PATHS.account }
+      return { page: disownPage(call, event, await findNames(call, [], [event])) }
     },
   },
   {
@@ -58,8 +59,10 @@ export const accountRoutes: readonly PageRoute[] = [
     async handle({ gate, claims, form, context }) {
       const { userId, sessionId } = claims!
       const by = { ...context, actor: { kind: 'user', id: userId } as const }
-      const disowned = await gate.sessions.disown({ userId, eventId: form.event ?? '' }, by)
-      if (disowned.sessionId === sessionId) return { redirect: `${PATHS.signIn}?notice=disowned` }
+      await gate.sessions.disown({ userId, eventId: form.event ?? '' }, by)
+      // Its whole lineage has ended, which this one may be part of.
+      if ((await gate.sessions.find(sessionId))?.endedAt !== null)
+        return { redirect: `${PATHS.signIn}?notice=disowned` }
       return { redirect: `${PATHS.password}?notice=disowned` }
     },
     refuse: accountPage,
@@ -84,6 +87,7 @@ async function accountPage(call: PageCall, problem: string | null): Promise<Page
     gate.sessions.list(userId),
     gate.log.activity(userId, { limit: EVENTS_A_PAGE, ...(cursor !== null && { cursor }) }),
   ])
+  const names = await findNames(call, sessions, history.items)
   const notice = query.get('notice')
   const says = notice !== null && Object.hasOwn(NOTICES, notice) ? texts[NOTICES[notice as keyof typeof NOTICES]] : null
   const links = [
@@ -107,20 +111,44 @@ ${problemBox(problem)}${noticeBox(says)}
 <section class="card" aria-labelledby="sessions">
 <h2 id="sessions">${texts.sessions}</h2>
 <p class="quiet">${texts.sessionsSay}</p>
-<ul class="rows">${sessions.map((session) => sessionRow(call, session, session.id === sessionId))}</ul>
+<ul class="rows">${sessions.map((session) => sessionRow(call, session, { isThis: session.id === sessionId, names }))}</ul>
 ${others}
 </section>
 <section class="card" aria-labelledby="history">
 <h2 id="history">${texts.history}</h2>
-${history.items.length === 0 ? html`<p>${texts.nothing}</p>` : html`<ul class="rows">${history.items.map((event) => eventRow(call, event))}</ul>`}
+${history.items.length === 0 ? html`<p>${texts.nothing}</p>` : html`<ul class="rows">${history.items.map((event) => eventRow(call, event, names))}</ul>`}
 <div class="links">${links}</div>
 </section>`,
   }
 }
 
-function sessionRow(call: PageCall, { id, userAgent, ip, lastUsedAt }: Session, isThis: boolean): Html {
+type Names = ReadonlyMap<string, string>
+
+/** Of the applications that a page has to name. */
+async function findNames(
+  { gate }: PageCall,
+  sessions: readonly Session[],
+  events: readonly LogEvent[],
+): Promise<Names> {
+  const ids = new Set([...sessions.map(({ clientId }) => clientId), ...events.map(clientOf)])
+  const clients = await Promise.all([...ids].map((id) => (id === null ? null : gate.clients.find(id))))
+  return new Map(clients.flatMap((client) => (client === null ? [] : [[client.id, client.name]])))
+}
+
+function clientOf({ type, data }: LogEvent): string | null {
+  const client = type === 'login.succeeded' ? data?.client : undefined
+  return typeof client === 'string' ? client : null
+}
+
+function sessionRow(
+  call: PageCall,
+  { id, userAgent, ip, lastUsedAt, clientId }: Session,
+  { isThis, names }: { readonly isThis: boolean; readonly names: Names },
+): Html {
   const { texts, settings, frame } = call
+  const application = clientId === null ? undefined : (names.get(clientId) ?? clientId)
   const place = [
+    application === undefined ? null : html`${texts.inApplication(application)}`,
     ip === null ? null : html`${texts.from(ip)}`,
     html`${texts.lastUsed} ${timeOf(lastUsedAt, settings.clock.now(), frame.language)}`,
   ]
@@ -130,16 +158,19 @@ function sessionRow(call: PageCall, { id, userAgent, ip, lastUsedAt }: Session, 
   return html`<li><div><p>${describeBrowser(userAgent, texts)}</p><p class="quiet">${joined(place)}</p></div>${end}</li>`
 }
 
-function eventRow(call: PageCall, event: LogEvent): Html {
+function eventRow(call: PageCall, event: LogEvent, names: Names): Html {
   const { texts } = call
   const bad = event.outcome === 'success' ? '' : html` <span class="mark bad">!</span>`
   const disown = isDisownable(event)
     ? html`<a href="${PATHS.disown}?${new URLSearchParams({ event: event.id }).toString()}">${texts.disown}</a>`
     : html``
-  return html`<li><div><p>${titleOf(call, event)}${bad}</p><p class="quiet">${whereOf(call, event)}</p></div>${disown}</li>`
+  return html`<li><div><p>${titleOf(call, event, names)}${bad}</p><p class="quiet">${whereOf(call, event)}</p></div>${disown}</li>`
 }
 
-function titleOf({ texts }: PageCall, { type, reason }: LogEvent): string {
+function titleOf({ texts }: PageCall, event: LogEvent, names: Names): string {
+  const { type, reason } = event
+  const client = clientOf(event)
+  if (client !== null) return texts.wentOnTo(names.get(client) ?? client)
   return texts.events[`${type} ${reason}`] ?? texts.events[type] ?? type
 }
 
@@ -159,13 +190,13 @@ function joined(parts: readonly (Html | null)[]): Html {
   return html`${there.map((part, place) => (place === 0 ? part : html`, ${part}`))}`
 }
 
-function disownPage(call: PageCall, event: LogEvent): PageContent {
+function disownPage(call: PageCall, event: LogEvent, names: Names): PageContent {
   const { texts } = call
   return {
     title: texts.disownTitle,
     body: html`<div class="card">
 <h1>${texts.disownTitle}</h1>
-<p><strong>${titleOf(call, event)}</strong><br><span class="quiet">${whereOf(call, event)}</span></p>
+<p><strong>${titleOf(call, event, names)}</strong><br><span class="quiet">${whereOf(call, event)}</span></p>
 <p>${texts.disownSays}</p>
 <form method="post" action="${PATHS.disown}">
 <input type="hidden" name="event" value="${event.id}">

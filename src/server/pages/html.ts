@@ -24,6 +24,8 @@ export interface PageContent {
   readonly title: string
   readonly body: Html
   readonly wide?: boolean
+  /** Where the browser goes on to by itself, of this site. */
+  readonly goTo?: string
   /** Beside the name of the application. */
   readonly aside?: Html
 }
@@ -32,7 +34,7 @@ export function textsOf({ language }: Pick<Frame, 'language'>): PageTexts {
   return PAGE_TEXTS[language]
 }
 
-export function renderPage(frame: Frame, { title, body, wide = false, aside }: PageContent): string {
+export function renderPage(frame: Frame, { title, body, wide = false, goTo, aside }: PageContent): string {
   const { language, applicationName, stylePath, scriptPath } = frame
   const page = html`${raw('<!doctype html>')}
 <html lang="${language}">
@@ -40,7 +42,12 @@ export function renderPage(frame: Frame, { title, body, wide = false, aside }: P
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-<title>${title} · ${applicationName}</title>
+${
+  goTo === undefined
+    ? ''
+    : html`<meta http-equiv="refresh" content="0;url=${goTo}">
+`
+}<title>${title} · ${applicationName}</title>
 <link rel="stylesheet" href="${stylePath}">
 <script src="${scriptPath}" defer></script>
 </head>

@@ -53,6 +53,7 @@ export const PATHS = {
   endSession: '/account/end-session',
   endOthers: '/account/end-others',
   disown: '/account/disown',
+  authorize: '/oauth/authorize',
 } as const
 
 /** The path to go on to, when it is one of this site; anything else is none. */

@@ -10,6 +10,7 @@ import type { Diagnostics } from '../../options.ts'
 import { generateId } from '../../util/id.ts'
 import { chooseLanguage } from '../mail-texts.ts'
 import { accountRoutes } from './account.ts'
+import { authorizeRoutes } from './authorize.ts'
 import { type Brand, brandStyle } from './brand.ts'
 import { type Frame, html, LANGUAGES, renderPage } from './html.ts'
 import { localPath, PATHS, type PageAnswer, type PageCall, type PageRoute, type PageSettings } from './page.ts'
@@ -44,7 +45,7 @@ interface Asset {
   readonly bytes: Uint8Array
 }
 
-const ROUTES = [...signInRoutes, ...signUpRoutes, ...passwordRoutes, ...accountRoutes]
+const ROUTES = [...signInRoutes, ...signUpRoutes, ...passwordRoutes, ...accountRoutes, ...authorizeRoutes]
 
 export function createPages(parts: PagesParts): Pages {
   const { gate, settings, brand, fallbackLanguage, diagnostics } = parts

@@ -1,5 +1,6 @@
 import type { SessionTokens } from '../../api.ts'
-import { field, type Html, html, noticeBox, problemBox } from './html.ts'
+import { findApplication, isAuthorizePath, onwardPage } from './authorize.ts'
+import { field, type Html, html, noticeBox, type PageContent, problemBox } from './html.ts'
 import { localPath, PATHS, type PageAnswer, type PageCall, type PageRoute } from './page.ts'
 import { cookieContext } from './visitor.ts'
 
@@ -11,8 +12,8 @@ export const signInRoutes: readonly PageRoute[] = [
     for: 'either',
     async handle(call) {
       const to = localPath(call.query.get('return_to'))
-      if (call.claims !== null) return { redirect: to ?? PATHS.account }
-      return { page: signInPage(call, { to }) }
+      if (call.claims !== null && !call.query.has('again')) return { redirect: to ?? PATHS.account }
+      return { page: await signInPage(call, { to }) }
     },
   },
   {
@@ -40,8 +41,10 @@ export const signInRoutes: readonly PageRoute[] = [
   },
 ]
 
-export function signedIn({ cookies, form }: PageCall, tokens: SessionTokens): PageAnswer {
-  return { redirect: localPath(form.return_to) ?? PATHS.account, setCookies: cookies.issue(tokens) }
+export function signedIn(call: PageCall, tokens: SessionTokens): PageAnswer {
+  const to = localPath(call.form.return_to) ?? PATHS.account
+  const setCookies = call.cookies.issue(tokens)
+  return isAuthorizePath(to) ? { page: onwardPage(call, to), setCookies } : { redirect: to, setCookies }
 }
 
 /** Where the reader goes on to, through the forms in between. */
@@ -55,8 +58,10 @@ function withReturn(path: string, to: string | null): string {
 
 const NOTICES = { reset: 'resetDone', disowned: 'disownedOwn' } as const
 
-function signInPage({ texts, form, query, settings }: PageCall, shown: { to: string | null; problem?: string }) {
+async function signInPage(call: PageCall, shown: { to: string | null; problem?: string }): Promise<PageContent> {
+  const { texts, form, query, settings } = call
   const { to, problem = null } = shown
+  const application = await findApplication(call, to)
   const notice = query.get('notice')
   const says = notice !== null && Object.hasOwn(NOTICES, notice) ? texts[NOTICES[notice as keyof typeof NOTICES]] : null
   const links = [
@@ -69,6 +74,7 @@ function signInPage({ texts, form, query, settings }: PageCall, shown: { to: str
     title: texts.signIn,
     body: html`<div class="card">
 <h1>${texts.signIn}</h1>
+${application === null ? '' : html`<p class="quiet">${texts.goOnTo(application.name)}</p>`}
 ${problemBox(problem)}${noticeBox(says)}
 <form method="post" action="${PATHS.signIn}">
 ${returnField(to)}

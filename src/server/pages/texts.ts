@@ -27,6 +27,9 @@ type Told =
   | 'ERR_CSRF'
   | 'ERR_EVENT_NOT_FOUND'
   | 'ERR_EVENT_NOT_DISOWNABLE'
+  | 'ERR_CLIENT_NOT_FOUND'
+  | 'ERR_REDIRECT_URI_NOT_ALLOWED'
+  | 'ERR_QUERY_INVALID'
 
 export interface PageTexts {
   readonly language: string
@@ -83,6 +86,11 @@ export interface PageTexts {
   readonly browserOn: (browser: string, system: string) => string
   readonly failed: (requestId: string) => string
   readonly notFound: string
+  readonly goOnTo: (application: string) => string
+  readonly onward: string
+  readonly goOn: string
+  readonly inApplication: (application: string) => string
+  readonly wentOnTo: (application: string) => string
   readonly back: string
   readonly problems: Readonly<Record<Told, (members: { readonly seconds: number; readonly least: number }) => string>>
   /** Event types of the own history, in words; `type reason` wins over `type`. */
@@ -148,6 +156,11 @@ export const PAGE_TEXTS: Readonly<Record<PageLanguage, PageTexts>> = {
     browserOn: (browser, system) => `${browser} on ${system}`,
     failed: (requestId) => `Something went wrong. If it stays like this, tell us this number: ${requestId}`,
     notFound: 'There is no such page.',
+    goOnTo: (application) => `To go on to ${application}.`,
+    onward: 'You are logged in, and go on to the application now.',
+    goOn: 'Go on',
+    inApplication: (application) => `In ${application}`,
+    wentOnTo: (application) => `Went on to ${application}`,
     back: 'Go to your account',
     problems: {
       ERR_LOGIN_REFUSED: () => 'Name or password is not right.',
@@ -172,6 +185,11 @@ export const PAGE_TEXTS: Readonly<Record<PageLanguage, PageTexts>> = {
       ERR_CSRF: () => 'The form was not sent from this site. Send it once more.',
       ERR_EVENT_NOT_FOUND: () => 'There is no such entry in your history.',
       ERR_EVENT_NOT_DISOWNABLE: () => 'There is no session behind this entry, so there is none to end.',
+      ERR_CLIENT_NOT_FOUND: () =>
+        'The application that has sent you here is not known. Go back, and tell whoever runs it.',
+      ERR_REDIRECT_URI_NOT_ALLOWED: () =>
+        'The application that has sent you here wants you sent to an address that is not its own. You go nowhere; tell whoever runs it.',
+      ERR_QUERY_INVALID: () => 'The link that has led you here is not complete.',
     },
     events: {
       'user.registered': 'Account created',
@@ -180,6 +198,8 @@ export const PAGE_TEXTS: Readonly<Record<PageLanguage, PageTexts>> = {
       'user.disabled': 'Account disabled',
       'user.enabled': 'Account enabled again',
       'login.succeeded': 'Logged in',
+      'authorization.granted': 'Allowed to go on to an application',
+      'authorization.refused': 'Not handed over to an application',
       'login.failed': 'Log-in refused',
       'login.failed wrong-password': 'Log-in refused: wrong password',
       'login.failed throttled': 'Log-in refused: too many attempts',
@@ -196,6 +216,7 @@ export const PAGE_TEXTS: Readonly<Record<PageLanguage, PageTexts>> = {
       'session.ended session-limit': 'Session ended: too many sessions',
       'session.ended expired': 'Session expired',
       'session.ended disowned': 'Session ended: it wasn’t you',
+      'session.ended code-reused': 'Session ended: its code was used twice',
       'session.disowned': 'You reported a session that wasn’t yours',
       'password.changed': 'Password changed',
       'password.change-failed': 'Password not changed',
@@ -264,6 +285,11 @@ export const PAGE_TEXTS: Readonly<Record<PageLanguage, PageTexts>> = {
     browserOn: (browser, system) => `${system}의 ${browser}`,
     failed: (requestId) => `문제가 생겼습니다. 계속되면 이 번호를 알려 주세요: ${requestId}`,
     notFound: '없는 페이지입니다.',
+    goOnTo: (application) => `로그인하면 ${application} 앱으로 이동합니다.`,
+    onward: '로그인되었습니다. 앱으로 이동합니다.',
+    goOn: '계속',
+    inApplication: (application) => `${application} 앱`,
+    wentOnTo: (application) => `${application} 앱으로 이동`,
     back: '내 계정으로',
     problems: {
       ERR_LOGIN_REFUSED: () => '아이디 또는 비밀번호가 맞지 않습니다.',
@@ -288,6 +314,11 @@ export const PAGE_TEXTS: Readonly<Record<PageLanguage, PageTexts>> = {
       ERR_CSRF: () => '이 사이트에서 보낸 요청이 아닙니다. 다시 보내 주세요.',
       ERR_EVENT_NOT_FOUND: () => '활동 기록에 없는 항목입니다.',
       ERR_EVENT_NOT_DISOWNABLE: () => '이 항목에는 종료할 세션이 없습니다.',
+      ERR_CLIENT_NOT_FOUND: () =>
+        '등록되지 않은 앱에서 보낸 요청입니다. 이전 페이지로 돌아가 앱 운영자에게 알려 주세요.',
+      ERR_REDIRECT_URI_NOT_ALLOWED: () =>
+        '앱이 등록되지 않은 주소로 이동하려고 해서 중단했습니다. 앱 운영자에게 알려 주세요.',
+      ERR_QUERY_INVALID: () => '링크가 올바르지 않습니다.',
     },
     events: {
       'user.registered': '계정을 만듦',
@@ -296,6 +327,8 @@ export const PAGE_TEXTS: Readonly<Record<PageLanguage, PageTexts>> = {
       'user.disabled': '계정이 정지됨',
       'user.enabled': '계정 정지가 풀림',
       'login.succeeded': '로그인',
+      'authorization.granted': '애플리케이션으로 이동 허용',
+      'authorization.refused': '애플리케이션으로 이동 거부',
       'login.failed': '로그인 거부',
       'login.failed wrong-password': '로그인 거부: 비밀번호가 틀림',
       'login.failed throttled': '로그인 거부: 시도가 너무 많음',
@@ -312,6 +345,7 @@ export const PAGE_TEXTS: Readonly<Record<PageLanguage, PageTexts>> = {
       'session.ended session-limit': '세션이 너무 많아 종료',
       'session.ended expired': '세션 만료',
       'session.ended disowned': '본인이 아니어서 세션 종료',
+      'session.ended code-reused': '코드가 두 번 쓰여 세션 종료',
       'session.disowned': '본인이 아닌 세션을 신고함',
       'password.changed': '비밀번호 변경',
       'password.change-failed': '비밀번호 변경 실패',

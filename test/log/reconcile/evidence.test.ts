@@ -45,6 +45,7 @@ async function forgeWithEvent(on: TestGate, rejectedAt: number | null): Promise<
   const [sessionId, eventId] = [generateId('session', at), generateId('event', at)]
   const row = {
     ...{ id: sessionId, subject_id: 'forger', method: 'password', roles: '["admin"]', claims: null, device_id: null },
+    ...{ client_id: null, parent_id: null, authenticated_at: null },
     ...{ ip: null, user_agent: null, created_at: at, last_used_at: at, refresh_counter: 0, rotations: '' },
     ...{ expires_at: at + 1e9, absolute_expires_at: at + 2e9, access_expires_at: at, ended_at: null, end_reason: null },
   }
