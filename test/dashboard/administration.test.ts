@@ -131,8 +131,24 @@ describe.skipIf(executable === null && process.env.CI !== 'true')('what admins d
       expect(await left()).toEqual(['key.created admin root'])
 
       await button('Add a client').click()
+      await page.fill('dialog[open] input', 'phone')
+      await page.fill('dialog[open] textarea', 'http://shop.example/back')
+      await page.check('dialog[open] [type=checkbox]')
+      await confirm()
+      await page.locator('dialog[open] .problem').waitFor()
+      await page.fill('dialog[open] textarea', 'com.example.phone:/back\nhttps://phone.example/back')
+      await confirm()
+      await page.getByText('This application has no secret.').waitFor()
+      await page.getByText('https://phone.example/back').waitFor()
+      expect((await served.on.gate.clients.list()).items).toMatchObject([
+        { name: 'phone', public: true, redirectUris: ['com.example.phone:/back', 'https://phone.example/back'] },
+      ])
+      expect(await left()).toEqual(['client.created admin root'])
+
+      await button('Add a client').click()
       await page.fill('dialog[open] input', 'billing')
       await confirm()
+      await page.getByText('The secret is shown this once.').waitFor()
       const secret = await page.locator('.notice .hash').last().textContent()
       const [client] = (await served.on.gate.clients.list()).items
       expect(await served.on.gate.clients.authenticate({ id: client!.id, secret: secret! })).toMatchObject({

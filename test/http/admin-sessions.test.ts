@@ -42,6 +42,8 @@ describe.each(availableEngines)('GET /admin/api/sessions on $name', (engine) => 
         ip: anna.context.ip,
         user_agent: 'test/1',
         device: expect.stringMatching(/^dev_/),
+        client_id: null,
+        parent_id: null,
       },
       expect.objectContaining({
         id: first.sessionId,

@@ -95,6 +95,7 @@ describe('the configuration of a server', () => {
       'resetUrl',
       'confirmationUrl',
       'invitationUrl',
+      'authorizationUrl',
       'secretFile',
       'logKeyFile',
     ])

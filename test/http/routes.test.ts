@@ -362,14 +362,33 @@ test('admins add, list and revoke clients, and see a secret once', async () => {
   expect([made.status, made.json.secret]).toEqual([201, expect.stringMatching(/^gbk_/)])
   const listed = await ask('GET /admin/api/clients?limit=1', { token })
   expect(listed.json.items).toEqual([
-    { id: made.json.id, name: 'gateway', created_by: admin.userId, created_at: made.json.created_at, revoked_at: null },
+    {
+      ...{ id: made.json.id, name: 'gateway', public: false, redirect_uris: [], created_by: admin.userId },
+      ...{ created_at: made.json.created_at, revoked_at: null },
+    },
   ])
   for (let times = 0; times < 2; times++) {
     expect((await ask(`DELETE /admin/api/clients/${made.json.id}`, { token })).status).toBe(204)
   }
   expect((await ask('GET /admin/api/clients', { token })).json.items[0].revoked_at).toEqual(expect.any(Number))
   expect((await ask('DELETE /admin/api/clients/cli_x', { token })).status).toBe(404)
-  expect((await ask('POST /admin/api/clients', { token, body: { name: ' ' } })).status).toBe(422)
+  const refused: readonly [object, string][] = [
+    [{ name: ' ' }, 'ERR_CLIENT_NAME_INVALID'],
+    [{ name: 'x', redirect_uris: ['http://shop.example/'] }, 'ERR_REDIRECT_URI_INVALID'],
+    [{ name: 'x', public: true }, 'ERR_REDIRECT_URI_INVALID'],
+    [{ name: 'x', redirect_uris: 'https://shop.example/' }, 'ERR_BODY_INVALID'],
+  ]
+  for (const [body, code] of refused) {
+    const reply = await ask('POST /admin/api/clients', { token, body })
+    expect([reply.status, reply.json.code]).toEqual([422, code])
+  }
+  const uris = ['https://shop.example/back']
+  const open = await ask('POST /admin/api/clients', { token, body: { name: 'x', redirect_uris: uris, public: true } })
+  expect([open.status, open.json]).toEqual([
+    201,
+    expect.objectContaining({ secret: null, public: true, redirect_uris: uris }),
+  ])
+  expect((await ask(`DELETE /admin/api/clients/${open.json.id}`, { token })).status).toBe(204)
   const user = await register(gate, 'no-admin-of-clients@app.example')
   expect((await ask('GET /admin/api/clients', { token: user.access })).status).toBe(403)
 })

@@ -67,6 +67,8 @@ export interface SessionItem {
   readonly user_agent: string | null
   readonly device_id: string | null
   readonly method: string
+  readonly client_id: string | null
+  readonly parent_id: string | null
 }
 
 export interface SessionDetail extends SessionItem {
@@ -99,13 +101,16 @@ export interface KeyItem {
 export interface ClientItem {
   readonly id: string
   readonly name: string
+  readonly public: boolean
+  readonly redirect_uris: readonly string[]
   readonly created_by: string
   readonly created_at: number
   readonly revoked_at: number | null
 }
 
 export interface NewClientItem extends ClientItem {
-  readonly secret: string
+  /** Null for a public client. */
+  readonly secret: string | null
 }
 
 export interface Overview {

@@ -11,30 +11,22 @@ import { Icon } from '../parts/icon.tsx'
 import { Panel, Showing } from '../parts/panel.tsx'
 import { Time } from '../parts/time.tsx'
 import { useLoad } from '../parts/use-load.ts'
+import { AddClient } from './add-client.tsx'
 
 export function Clients(): JSX.Element {
   const { text } = useLanguage()
   const { api } = useDesk()
   const clients = useLoad('clients', (signal) => api.get<Page<ClientItem>>('/clients', { limit: 500 }, signal))
   const [asking, setAsking] = useState<'add' | ClientItem | null>(null)
-  const [name, setName] = useState('')
   const [made, setMade] = useState<NewClientItem | null>(null)
   const { clientColumns: columns } = text.settings
   const close = (): void => setAsking(null)
-  let answer: NewClientItem | null = null
   return (
     <Panel
       title={text.settings.clients}
       about={text.settings.clientsAbout}
       actions={
-        <button
-          type="button"
-          class="button"
-          onClick={() => {
-            setName('')
-            setAsking('add')
-          }}
-        >
+        <button type="button" class="button" onClick={() => setAsking('add')}>
           <Icon name="plus" />
           {text.settings.addClient}
         </button>
@@ -42,14 +34,16 @@ export function Clients(): JSX.Element {
     >
       {made !== null && (
         <div class="notice" role="status">
-          <p>{text.settings.newSecret}</p>
+          <p>{made.secret === null ? text.settings.newPublic : text.settings.newSecret}</p>
           <Fields
             items={[
               { name: text.settings.clientId, value: <Secret value={made.id} what={text.settings.clientId} /> },
-              {
-                name: text.settings.clientSecret,
-                value: <Secret value={made.secret} what={text.settings.clientSecret} />,
-              },
+              made.secret === null
+                ? null
+                : {
+                    name: text.settings.clientSecret,
+                    value: <Secret value={made.secret} what={text.settings.clientSecret} />,
+                  },
             ]}
           />
           <button type="button" class="button" onClick={() => setMade(null)}>
@@ -69,6 +63,7 @@ export function Clients(): JSX.Element {
                     <th scope="col">{columns.name}</th>
                     <th scope="col">{columns.id}</th>
                     <th scope="col">{columns.state}</th>
+                    <th scope="col">{columns.addresses}</th>
                     <th scope="col">{columns.created}</th>
                     <th scope="col">{columns.by}</th>
                     <th scope="col">
@@ -87,6 +82,14 @@ export function Clients(): JSX.Element {
                         <span class={`badge ${client.revoked_at === null ? 'outcome-success' : ''}`}>
                           {client.revoked_at === null ? text.settings.clientActive : text.settings.clientRevoked}
                         </span>
+                      </td>
+                      <td class="cell-wide">
+                        {client.redirect_uris.map((uri) => (
+                          <div key={uri} class="mono">
+                            <Foreign text={uri} most={80} />
+                          </div>
+                        ))}
+                        {client.public && <span class="quiet">{text.settings.clientIsPublic}</span>}
                       </td>
                       <td>
                         <Time at={client.created_at} />
@@ -114,26 +117,14 @@ export function Clients(): JSX.Element {
         }
       </Showing>
       {asking === 'add' && (
-        <Confirm
-          title={text.settings.addClient}
-          about={text.settings.clientsAbout}
-          action={text.settings.addClient}
-          disabled={name.trim() === ''}
-          work={async () => {
-            answer = await api.send<NewClientItem>('POST', '/clients', { name: name.trim() })
-          }}
-          onDone={() => {
-            setMade(answer)
+        <AddClient
+          onMade={(client) => {
+            setMade(client)
             close()
             clients.reload()
           }}
           onClose={close}
-        >
-          <label class="field">
-            <span>{text.settings.clientName}</span>
-            <input value={name} onInput={(event) => setName(event.currentTarget.value)} />
-          </label>
-        </Confirm>
+        />
       )}
       {asking !== null && asking !== 'add' && (
         <Confirm

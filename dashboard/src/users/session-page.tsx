@@ -112,6 +112,19 @@ function SessionHead({
           session.device_id === null
             ? null
             : { name: text.event.device, value: <span class="mono">{session.device_id}</span> },
+          session.client_id === null
+            ? null
+            : { name: text.session.application, value: <span class="mono">{session.client_id}</span> },
+          session.parent_id === null
+            ? null
+            : {
+                name: text.session.parent,
+                value: (
+                  <Link parts={['sessions', session.parent_id]} class="mono">
+                    {session.parent_id}
+                  </Link>
+                ),
+              },
           { name: text.event.method, value: <Foreign text={session.method} /> },
           {
             name: text.session.id,
