@@ -113,7 +113,10 @@ describe.each(availableEngines)('pruning on $name', (engine) => {
     await exportTo(on, whole)
     const seen = new Set((await on.events()).map(({ id }) => id))
     const told = async () =>
-      (await on.events()).filter(({ id }) => !seen.has(id)).map(({ type, actor, data }) => ({ type, actor, data }))
+      (await on.events())
+        // The clock has leapt, and whoever looks after the signing keys finds one that is due when its turn comes.
+        .filter(({ id, type }) => !seen.has(id) && !type.startsWith('key.'))
+        .map(({ type, actor, data }) => ({ type, actor, data }))
 
     const actor = { kind: 'system', id: 'cli' } as const
     const preview = await gate.log.prune({ dryRun: true })

@@ -205,7 +205,9 @@ describe.each(availableEngines)('5,000 rows at once, on $name', (engine) => {
         await new Promise((resolve) => setTimeout(resolve, 5))
       }
     })()
+    const begun = performance.now()
     const reports = await Promise.all([on.gate.log.expire(), other.log.expire()])
+    const whole = performance.now() - begun
     going = false
     await people
     const counted = reports
@@ -217,9 +219,9 @@ describe.each(availableEngines)('5,000 rows at once, on $name', (engine) => {
     expect(announced.map(({ data }) => data)).toEqual([
       { class: 'net', actors: 'users', before: MONDAY + DAY, count: 5000 },
     ])
-    expect(waits.length).toBeGreaterThan(2)
-    // A batch is a matter of milliseconds; the rest is what a busy machine adds.
-    expect(Math.max(...waits)).toBeLessThan(2000)
+    // Whoever had to wait for it would have waited for most of it, however slow the machine is at the moment.
+    expect(waits.length).toBeGreaterThan(10)
+    expect(waits.sort((a, b) => a - b)[waits.length >> 1]! * 5).toBeLessThan(whole)
   }, 120_000)
 
   test('a run that was stopped is continued under the announcement that is there', async () => {
