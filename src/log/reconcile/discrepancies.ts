@@ -28,6 +28,9 @@ export const FORGERIES = {
   'hold-without-event': 'There is a legal hold that nobody has added.',
   'hold-revived': 'A legal hold stands in its table that the log says was released.',
   'hold-missing': 'The log says that there is a legal hold, and it is not in its table.',
+  'invitation-without-event': 'There is an invitation that nobody has given out.',
+  'invitation-revived': 'An invitation is good that the log says was used or revoked.',
+  'invitation-reused': 'Somebody has registered with an invitation that was used or revoked before.',
   'event-without-entry': 'An event that a row rests on has no entry in the log.',
   'event-not-authentic': 'An event that a row rests on has an entry that nothing vouches for.',
   'event-malformed': 'The entry of an event that a row rests on is no leaf.',
@@ -46,7 +49,7 @@ export const UNVERIFIABLE = {
 
 export type DiscrepancyCode = keyof typeof FORGERIES | keyof typeof UNVERIFIABLE
 
-export type RowKind = 'session' | 'credential' | 'user' | 'subject' | 'role' | 'client' | 'key' | 'hold'
+export type RowKind = 'session' | 'credential' | 'user' | 'subject' | 'role' | 'client' | 'key' | 'hold' | 'invitation'
 
 export interface Discrepancy {
   readonly verdict: 'finding' | 'unverifiable'

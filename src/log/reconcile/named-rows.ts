@@ -21,7 +21,7 @@ export const NO_EVENTS: NamedEvents = { events: [], problems: [] }
 export async function readNamedEvents(
   { store, isAuthentic }: CheckParts,
   types: readonly EventTypeName[],
-  member: 'client' | 'kid' | 'hold',
+  member: 'client' | 'kid' | 'hold' | 'invitation',
   names: ReadonlySet<string>,
 ): Promise<ReadonlyMap<string, NamedEvents>> {
   const found = new Map<string, { events: Proven[]; problems: Problem[] }>()

@@ -13,6 +13,7 @@ import { checkClients } from './clients.ts'
 import { checkCredentials } from './credentials.ts'
 import type { Checked, Discrepancy } from './discrepancies.ts'
 import { checkHeld, checkHolds } from './holds.ts'
+import { checkInvitations } from './invitations.ts'
 import { checkKeys } from './keys.ts'
 import { checkRoles } from './roles.ts'
 import { type CheckParts, checkRows } from './row-check.ts'
@@ -33,6 +34,7 @@ export async function* reconcile(parts: ReconcileParts): AsyncGenerator<Discrepa
   yield* checkRows(checkClients(given), signal)
   yield* checkRows(checkHolds(given), signal)
   yield* checkRows(checkHeld(given), signal)
+  yield* checkRows(checkInvitations(given), signal)
   yield* checkRows(checkUsers(given), signal)
   yield* checkRows(checkCredentials(given), signal)
   yield* checkRows(checkSubjects(given), signal)

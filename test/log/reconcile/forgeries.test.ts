@@ -37,6 +37,15 @@ function updateUser({ direct }: TestGate, id: string, columns: Columns): Promise
   return direct.kysely.updateTable('gatebook_user').set(columns).where('id', '=', id).execute()
 }
 
+/** Takes out of the row of an invitation that it is over. */
+function revive({ direct }: TestGate, id: string): Promise<unknown> {
+  return direct.kysely
+    .updateTable('gatebook_one_time_token')
+    .set({ spent_at: null, spent_by: null, revoked_at: null })
+    .where('id', '=', id)
+    .execute()
+}
+
 /** Changes one session by SQL. */
 function changed(columns: Columns, code: Parameters<typeof named>[0]) {
   return async (on: TestGate) => {
@@ -394,6 +403,62 @@ const FORGERIES: readonly Forgery[] = [
       const { id } = await on.gate.clients.create({ name: 'billing' })
       await on.direct.kysely.updateTable('gatebook_client').set({ revoked_at: 1 }).where('id', '=', id).execute()
       return [named('client-revoked-without-event', id)]
+    },
+  },
+  {
+    name: 'an invitation that was revoked',
+    async forge(on) {
+      const { id } = await on.gate.invitations.create()
+      await on.gate.invitations.revoke(id)
+      await revive(on, id)
+      return [named('invitation-revived', id)]
+    },
+  },
+  {
+    name: 'an invitation that was used',
+    async forge(on) {
+      const { id, token } = await on.gate.invitations.create()
+      await on.gate.register({ ...on.person(), invitation: token })
+      await revive(on, id)
+      return [named('invitation-revived', id)]
+    },
+  },
+  {
+    name: 'an invitation that was used and used again',
+    async forge(on) {
+      const { id, token } = await on.gate.invitations.create()
+      await on.gate.register({ ...on.person(), invitation: token })
+      await revive(on, id)
+      await on.gate.register({ ...on.person(), invitation: token })
+      return [named('invitation-reused', id)]
+    },
+  },
+  {
+    name: 'an invitation that was revoked and used',
+    async forge(on) {
+      const { id, token } = await on.gate.invitations.create()
+      await on.gate.invitations.revoke(id)
+      await revive(on, id)
+      await on.gate.register({ ...on.person(), invitation: token })
+      return [named('invitation-reused', id)]
+    },
+  },
+  {
+    name: 'an invitation that nobody has given out',
+    async forge(on) {
+      const { kysely } = on.direct
+      const { id } = await on.gate.invitations.create()
+      const forged = generateId('invitation', on.clock.now())
+      const row = await kysely
+        .selectFrom('gatebook_one_time_token')
+        .selectAll()
+        .where('id', '=', id)
+        .executeTakeFirstOrThrow()
+      await kysely
+        .insertInto('gatebook_one_time_token')
+        .values({ ...row, id: forged, secret_digest: 'A'.repeat(43 - forged.length) + forged })
+        .execute()
+      return [named('invitation-without-event', forged)]
     },
   },
   {
