@@ -19,7 +19,10 @@ export async function readPrivateFile(path: string): Promise<string | null> {
 export async function placePrivateFile(path: string, content: string): Promise<{ text: string; made: boolean }> {
   try {
     // Not a rename, which would replace what another process has put there.
-    await withDraft(path, content, (draft) => link(draft, path))
+    await withDraft(path, content, async (draft) => {
+      await link(draft, path)
+      await rm(draft)
+    })
     return { text: content, made: true }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return { text: await readFile(path, 'utf8'), made: false }
@@ -38,7 +41,7 @@ export async function replacePrivateFile(path: string, content: string): Promise
   }
 }
 
-/** The draft is on the disk before it gets its name, and gone in any case. */
+/** The draft is on the disk before it gets its name; `place` takes it away, and it is gone where that fails too. */
 async function withDraft(path: string, content: string, place: (draft: string) => Promise<void>): Promise<void> {
   const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
   try {
@@ -50,7 +53,8 @@ async function withDraft(path: string, content: string, place: (draft: string) =
       await file.close()
     }
     await place(draft)
-  } finally {
+  } catch (error) {
     await rm(draft, { force: true })
+    throw error
   }
 }
