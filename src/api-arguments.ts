@@ -424,6 +424,12 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
       ['context', context],
     ],
   },
+  'authorizations.revoke': {
+    takes: [
+      ['input', shape({ token: text, clientId: text, clientSecret: optional(text) })],
+      ['context', context],
+    ],
+  },
   'authorizations.refresh': {
     takes: [
       ['input', shape({ refreshToken: text, clientId: text, clientSecret: optional(text) })],

@@ -331,6 +331,8 @@ export type Introspection =
       readonly sessionId: string
       readonly authenticatedAt: number
       readonly expiresAt: number
+      /** The application that the user was handed over to; null for a log-in at Gatebook itself. */
+      readonly clientId: string | null
       /** Of an access token. */
       readonly claims: AccessClaims | null
     }

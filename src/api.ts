@@ -341,6 +341,14 @@ export interface Gatebook {
       input: { readonly refreshToken: string; readonly clientId: string; readonly clientSecret?: string },
       context?: RequestContext,
     ): Promise<SessionTokens>
+    /**
+     * Ends the session of a token, as `tokens.revoke` does (RFC 7009): of its own for a client with `redirectUris`, of any for one without.
+     * False when there was nothing to end. Throws ERR_CLIENT_INVALID.
+     */
+    revoke(
+      input: { readonly token: string; readonly clientId: string; readonly clientSecret?: string },
+      context?: RequestContext,
+    ): Promise<boolean>
   }
 
   readonly log: {

@@ -18,6 +18,9 @@ export async function createShop({ issuer, clientId, clientSecret, origin }) {
   const verifier = createVerifier({ issuer, revocations: { clientId, clientSecret } })
   await verifier.ready()
 
+  const secure = new URL(origin).protocol === 'https:' ? '; Secure' : ''
+  const cookie = (name, value) => `${name}=${value}; Path=/; HttpOnly; SameSite=Lax${secure}`
+
   /** What a browser has begun, and the tokens of those who are logged in. In memory: an application keeps them where it keeps its sessions. */
   const begun = new Map()
   const sessions = new Map()
@@ -31,6 +34,8 @@ export async function createShop({ issuer, clientId, clientSecret, origin }) {
 
     async 'GET /sign-in'(_request, response) {
       const [key, state, verifier] = [randomName(), oauth.generateRandomState(), oauth.generateRandomCodeVerifier()]
+      // Whoever begins a thousand times must not fill the memory.
+      if (begun.size >= 10_000) begun.delete(begun.keys().next().value)
       begun.set(key, { state, verifier })
       setTimeout(() => begun.delete(key), 600_000).unref()
       const to = new URL(server.authorization_endpoint)
@@ -87,13 +92,15 @@ export async function createShop({ issuer, clientId, clientSecret, origin }) {
   }
 
   async function refresh(key, tokens) {
-    const reply = await oauth.refreshTokenGrantRequest(server, client, authenticate, tokens.refresh_token, insecure)
     try {
+      const reply = await oauth.refreshTokenGrantRequest(server, client, authenticate, tokens.refresh_token, insecure)
       const next = await oauth.processRefreshTokenResponse(server, client, reply)
       sessions.set(key, next)
       return await verifier.verify(next.access_token)
-    } catch {
-      sessions.delete(key)
+    } catch (error) {
+      // Over is only what Gatebook says is over; it may be away for a moment.
+      if (error instanceof oauth.ResponseBodyError && error.error === 'invalid_grant') sessions.delete(key)
+      tokens.next = undefined
       return null
     }
   }
@@ -116,7 +123,6 @@ const LOG_OUT = '<form method="post" action="/sign-out"><button>Log out</button>
 const page = (body) =>
   `<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>Shop</title><main><h1>Shop</h1>${body}</main></html>`
 const randomName = () => randomBytes(32).toString('base64url')
-const cookie = (name, value) => `${name}=${value}; Path=/; HttpOnly; SameSite=Lax`
 const readCookie = (request, name) =>
   (request.headers.cookie ?? '')
     .split('; ')

@@ -63,6 +63,8 @@ export const SESSION_END_REASONS = [
   'expired',
   'disowned',
   'code-reused',
+  'replaced',
+  'client-revoked',
 ] as const
 export type SessionEndReason = (typeof SESSION_END_REASONS)[number]
 

@@ -4,9 +4,10 @@
  *
  * check    nothing, or `authorization.refused` (unknown-client, revoked-client, redirect-not-allowed).
  * issue    `authorization.granted`, or what `check` leaves.
- * redeem   `login.succeeded` with the client, and `session.ended` (session-limit) for one too many; or `authorization.refused`
+ * redeem   `login.succeeded` with the client, and `session.ended` (replaced) for the one that was there before; or `authorization.refused`
  *          (unknown-code, expired-code, used-code, wrong-client, wrong-redirect, wrong-verifier, session-ended), with
  *          `session.ended` (code-reused) where the code had started a session that was live; or `client.refused`.
+ * refresh, revoke  what `refresh` and `tokens.revoke` leave, or `client.refused`.
  */
 import type {
   AuthorizationCode,
@@ -39,6 +40,7 @@ import { authenticateClient, findClient } from './client.ts'
 import { eventSource } from './event-source.ts'
 import type { FlowParts } from './parts.ts'
 import { refresh } from './refresh.ts'
+import { revokeToken } from './revoke-token.ts'
 import { collectClaims, mergeRoles, startSession } from './start-session.ts'
 
 /** RFC 6749 §4.1.2 allows ten minutes; an application redeems at once. */
@@ -50,6 +52,7 @@ export function createAuthorizations(parts: FlowParts): Gatebook['authorizations
     issue: (request, context) => issueCode(parts, request, context),
     redeem: (redemption, context) => redeemCode(parts, redemption, context),
     refresh: (input, context) => refreshForClient(parts, input, context),
+    revoke: (input, context) => revokeForClient(parts, input, context),
   }
 }
 
@@ -137,7 +140,7 @@ async function redeemCode(
   const browser = await readBrowser(parts, binding.event)
   const started = await startHandedOver(parts, { row, binding, userId: row.subjectId, browser, context })
   if (typeof started !== 'string') return started
-  await parts.refusals.append(refusedEvent(context, started, client.id, row))
+  await parts.refusals.append(refusedEvent(context, started, client.id, started === 'unknown-code' ? null : row))
   throw new GatebookError('ERR_CODE_INVALID')
 }
 
@@ -148,6 +151,16 @@ async function refreshForClient(
 ): Promise<SessionTokens> {
   const client = await identifyClient(parts, given, context)
   return refresh(parts, given.refreshToken, context, client.id)
+}
+
+async function revokeForClient(
+  parts: FlowParts,
+  given: { readonly token: string; readonly clientId: string; readonly clientSecret?: string },
+  context: RequestContext = {},
+): Promise<boolean> {
+  const client = await identifyClient(parts, given, context)
+  const by: RequestContext = { ...context, actor: { kind: 'application', id: client.id } }
+  return revokeToken(parts, given.token, by, client.redirectUris.length > 0 ? client.id : undefined)
 }
 
 function identifyClient(
@@ -199,7 +212,8 @@ async function startHandedOver(
       const now = settings.clock.now()
       const subject = await lockSubject(tx, userId, now)
       const code = await lockOneTimeToken(tx, seal, row.id)
-      if (code === null) return 'unknown-code'
+      // Gone with a user who was erased meanwhile.
+      if (code === null || subject.erasedAt !== null) return 'unknown-code'
       // One of two who have the code and the verifier is not the application, and nobody knows which (RFC 6749 §4.1.2).
       if (code.spentAt !== null) {
         await endStarted(parts, tx, code, context)
@@ -207,14 +221,14 @@ async function startHandedOver(
       }
       if (code.expiresAt <= now) return 'expired-code'
       const session = await lockSession(tx, binding.session)
-      if (!isLive(session, now) || subject.disabledAt !== null || subject.erasedAt !== null) return 'session-ended'
+      if (!isLive(session, now) || subject.disabledAt !== null) return 'session-ended'
       if (subject.generation !== profile.generation) return 'changed'
       const tokens = await startSession(parts, tx, subject, {
         grant,
         roles,
         claims,
         knownDeviceId: null,
-        context: { ...context, ...browser },
+        context: { ...fromNowhere(context), ...browser },
         loginEvent: { data: { client: binding.client, parent: binding.session } },
         handOver: {
           clientId: binding.client,
@@ -238,6 +252,11 @@ async function endStarted(parts: FlowParts, tx: Transaction, code: OneTimeRow, c
 
 function isLive(session: SessionRow | null, now: number): session is SessionRow {
   return session !== null && session.ended_at === null && Number(session.expires_at) > now
+}
+
+/** The application's server stands for nobody's address, also where the browser has shown none. */
+function fromNowhere({ ip: _ip, ipSource: _source, userAgent: _agent, ...rest }: RequestContext): RequestContext {
+  return rest
 }
 
 /** From where the user came: what an application's server shows is its own address. */

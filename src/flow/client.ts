@@ -3,7 +3,7 @@
  * who it is.
  *
  * create        `client.created`.
- * revoke        `client.revoked`, unless it was revoked before.
+ * revoke        `client.revoked`, unless it was revoked before; then `session.ended` (client-revoked) for each session of the application.
  * authenticate  `client.refused` (unknown-client, wrong-secret, revoked); nothing when it succeeds.
  */
 import { type Selectable, sql } from 'kysely'
@@ -12,6 +12,8 @@ import { GatebookError } from '../errors.ts'
 import type { ClientRefusalReason } from '../event/catalogue.ts'
 import { encodeCursor, parseCursor, parseLimit } from '../log/cursor.ts'
 import { clientState } from '../log/row-state.ts'
+import type { EventSource } from '../session/end-sessions.ts'
+import { lockLive } from '../session/session-row.ts'
 import type { Store } from '../store/store.ts'
 import type { ClientTable } from '../store/tables.ts'
 import { generateClientSecret, isClientSecret } from '../token/client-secret.ts'
@@ -22,6 +24,7 @@ import type { FlowParts } from './parts.ts'
 
 /** Anything that can be read on one line. */
 const NAME = /^(?=.*\S)[^\p{C}\u2028\u2029]{1,100}$/u
+const BATCH = 100
 /** Of nothing, so that an unknown client costs what a known one does. */
 const NO_DIGEST = 'A'.repeat(43)
 
@@ -118,13 +121,11 @@ export async function listClients({ store }: FlowParts, options: PageOptions = {
   return { items, next: rows.length > limit ? encodeCursor(items.at(-1)!.id) : null }
 }
 
-export async function revokeClient(
-  { store, log, settings }: FlowParts,
-  clientId: string,
-  context: RequestContext = {},
-): Promise<boolean> {
+export async function revokeClient(parts: FlowParts, clientId: string, context: RequestContext = {}): Promise<boolean> {
+  const { store, log, settings } = parts
   if (!isId('client', clientId)) throw new GatebookError('ERR_CLIENT_NOT_FOUND')
-  return store.transaction(async (tx) => {
+  const source = eventSource(context, { kind: 'application' })
+  const revoked = await store.transaction(async (tx) => {
     let query = tx.db.selectFrom('gatebook_client').select('revoked_at').where('id', '=', clientId)
     if (tx.traits.rowLocks) query = query.forUpdate()
     const row = await query.executeTakeFirst()
@@ -132,10 +133,42 @@ export async function revokeClient(
     if (row.revoked_at !== null) return false
     const now = settings.clock.now()
     await tx.db.updateTable('gatebook_client').set({ revoked_at: now }).where('id', '=', clientId).execute()
-    const source = eventSource(context, { kind: 'application' })
     await log.append(tx, [{ ...source, type: 'client.revoked', outcome: 'success', data: { client: clientId } }])
     return true
   })
+  // Also where it was revoked before: whoever was interrupted does it again.
+  await endSessionsOf(parts, clientId, source)
+  return revoked
+}
+
+/** In the order of the index by_expiry, a few at a time: there may be as many as there are users. */
+async function endSessionsOf({ store, sessionEnder }: FlowParts, clientId: string, source: EventSource): Promise<void> {
+  for (let after = { expires_at: 0, id: '' }; ; ) {
+    const { expires_at: expiresAt, id } = after
+    const rows = await store.read((db) =>
+      db
+        .selectFrom('gatebook_session')
+        .select(['id', 'expires_at'])
+        .where('ended_at', 'is', null)
+        .where('expires_at', '>=', expiresAt)
+        .where('client_id', '=', clientId)
+        .where(({ or, eb }) => or([eb('expires_at', '>', expiresAt), eb('id', '>', id)]))
+        .orderBy('expires_at')
+        .orderBy('id')
+        .limit(sql.lit(BATCH))
+        .execute(),
+    )
+    const last = rows.at(-1)
+    if (last === undefined) return
+    await store.transaction(async (tx) => {
+      const live = await lockLive(
+        tx,
+        rows.map((row) => row.id),
+      )
+      await sessionEnder.end(tx, live, 'client-revoked', source)
+    })
+    after = { expires_at: Number(last.expires_at), id: last.id }
+  }
 }
 
 /** Asked anew each time: a secret that was taken away is good for nothing from then on. */

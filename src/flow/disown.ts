@@ -11,6 +11,7 @@ import type { EventReader } from '../log/reader.ts'
 import { findHandedOver, lockLive, lockSession, type SessionRow } from '../session/session-row.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { lockLivingSubject } from '../user/subject.ts'
+import { isId } from '../util/id.ts'
 import { eventSource } from './event-source.ts'
 import type { FlowParts } from './parts.ts'
 
@@ -28,10 +29,11 @@ export async function disown(
   const source = eventSource(context, { kind: 'user', id: userId })
   return parts.store.transaction(async (tx) => {
     await lockLivingSubject(tx, userId, parts.settings.clock.now())
+    const lineage = await lockLineage(tx, sessionId, userId)
     const session = await lockSession(tx, sessionId)
     const wasLive = session !== null && session.ended_at === null
     if (!wasLive && (await wasDisowned(tx, sessionId))) return { sessionId, wasLive: false }
-    if (session !== null) await parts.sessionEnder.end(tx, await lockLineage(tx, session), 'disowned', source)
+    await parts.sessionEnder.end(tx, lineage, 'disowned', source)
     const deviceId = session?.device_id ?? event.deviceId
     const forgotten = deviceId !== null && (await forgetDevice(tx, deviceId, userId))
     await parts.log.append(tx, [
@@ -49,9 +51,17 @@ export async function disown(
 }
 
 /** Whoever was handed over had the log-in as well, and may have been handed over elsewhere. */
-async function lockLineage(tx: Transaction, session: SessionRow): Promise<readonly SessionRow[]> {
-  const root = session.parent_id ?? session.id
-  return lockLive(tx, [root, ...(await findHandedOver(tx, session.subject_id, root))].sort())
+async function lockLineage(tx: Transaction, sessionId: string, userId: string): Promise<readonly SessionRow[]> {
+  if (!isId('session', sessionId)) return []
+  const row = await tx.db
+    .selectFrom('gatebook_session')
+    .select('parent_id')
+    .where('id', '=', sessionId)
+    .executeTakeFirst()
+  const root = row?.parent_id ?? sessionId
+  // The log-in before what came of it, like everything that ends both.
+  const first = await lockLive(tx, [root])
+  return [...first, ...(await lockLive(tx, await findHandedOver(tx, userId, root)))]
 }
 
 async function wasDisowned({ db }: Transaction, sessionId: string): Promise<boolean> {

@@ -60,6 +60,7 @@ function describe(
     sessionId: session.id,
     authenticatedAt: authenticatedAt(session),
     expiresAt,
+    clientId: session.client_id,
     claims,
   }
 }

@@ -9,7 +9,7 @@ import type { LogoutScope, RequestContext } from '../api.ts'
 import { type ErrorCode, GatebookError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import { judgeRefresh, parseRotations } from '../session/refresh-rule.ts'
-import { lockLiveSessions, lockSession, type SessionRow } from '../session/session-row.ts'
+import { lockHandedOver, lockLiveSessions, lockSession, type SessionRow } from '../session/session-row.ts'
 import { lockSubject } from '../user/subject.ts'
 import { eventSource } from './event-source.ts'
 import type { FlowParts } from './parts.ts'
@@ -37,6 +37,8 @@ export async function logout(parts: FlowParts, input: LogoutInput, context: Requ
     if (scope !== 'current') await lockSubject(tx, row.subject_id, settings.clock.now())
     const session = await lockSession(tx, sessionId)
     const live = session !== null && session.ended_at === null
+    // What an application was handed is its own session, and nobody has asked it about the others.
+    if (scope !== 'current' && session?.client_id != null) throw new GatebookError('ERR_FORBIDDEN')
     if (scope !== 'current') {
       const others = await lockLiveSessions(tx, row.subject_id, sessionId)
       // To say "logged out everywhere" and leave them alive would be worse than to refuse.
@@ -44,7 +46,10 @@ export async function logout(parts: FlowParts, input: LogoutInput, context: Requ
       if (others.length > 0 && problem !== null) throw refused(problem)
       await sessionEnder.end(tx, others, 'logout-everywhere', source)
     }
-    if (scope !== 'others' && live) await sessionEnder.endWithHandedOver(tx, session, 'logout', source)
+    if (scope === 'others' || session === null) return
+    if (live) await sessionEnder.endWithHandedOver(tx, session, 'logout', source)
+    // Its time was over before theirs.
+    else await sessionEnder.end(tx, await lockHandedOver(tx, session), 'logout', source)
   })
 }
 

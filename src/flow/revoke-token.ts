@@ -7,8 +7,22 @@ import type { RequestContext } from '../api.ts'
 import { endSession } from './end-session.ts'
 import type { FlowParts } from './parts.ts'
 
-export async function revokeToken(parts: FlowParts, token: string, context: RequestContext = {}): Promise<boolean> {
+/** `only`: of a session of this application, and no other. */
+export async function revokeToken(
+  parts: FlowParts,
+  token: string,
+  context: RequestContext = {},
+  only?: string,
+): Promise<boolean> {
   const sessionId =
     parts.refreshTokens.open(token)?.sessionId ?? (await parts.accessTokens.open(token))?.claims.sessionId
-  return sessionId !== undefined && endSession(parts, sessionId, 'ended-by-application', context)
+  if (sessionId === undefined || (only !== undefined && (await findClientOf(parts, sessionId)) !== only)) return false
+  return endSession(parts, sessionId, 'ended-by-application', context)
+}
+
+async function findClientOf({ store }: FlowParts, sessionId: string): Promise<string | null> {
+  const row = await store.read((db) =>
+    db.selectFrom('gatebook_session').select('client_id').where('id', '=', sessionId).executeTakeFirst(),
+  )
+  return row?.client_id ?? null
 }

@@ -5,7 +5,7 @@ import type { NewEvent } from '../event/event.ts'
 import { CAPS, cleanText } from '../event/redact.ts'
 import { rotationState, sessionState } from '../log/row-state.ts'
 import { type CheckedGrant, checkClaims } from '../session/session-grant.ts'
-import { lockLiveSessions } from '../session/session-row.ts'
+import { lockHandedOver, lockLiveSessions, type SessionRow } from '../session/session-row.ts'
 import type { DeviceTable, SessionTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import type { LockedSubject } from '../user/subject.ts'
@@ -53,7 +53,8 @@ export async function collectClaims(
 
 /**
  * Starts a session in a transaction that has locked the subject. Leaves `login.succeeded`, and `session.ended`
- * (session-limit) for each session that is too many.
+ * (session-limit) for each log-in that is too many, with what came of it, or (replaced) for the session that the same log-in had in
+ * this application before.
  */
 export async function startSession(
   parts: FlowParts,
@@ -123,7 +124,8 @@ export async function startSession(
       },
     },
   ])
-  if (live > settings.sessionsPerUser) await endExcessSessions(parts, tx, subject.id, sessionId, source)
+  if (handOver !== undefined) await endReplaced(parts, tx, subject.id, session, source)
+  else if (live > settings.sessionsPerUser) await endExcessSessions(parts, tx, subject.id, sessionId, source)
   return {
     accessToken: access.token,
     tokenType: 'Bearer',
@@ -165,6 +167,18 @@ async function countLive(db: Pick<Transaction['db'], 'selectFrom'>, subjectId: s
   return Number(live)
 }
 
+async function endReplaced(
+  parts: FlowParts,
+  tx: Transaction,
+  subjectId: string,
+  { id, parent_id: parent, client_id: client }: Pick<SessionRow, 'id' | 'parent_id' | 'client_id'>,
+  source: ReturnType<typeof eventSource>,
+): Promise<void> {
+  const came = await lockHandedOver(tx, { id: parent!, subject_id: subjectId })
+  const before = came.filter((session) => session.client_id === client && session.id !== id)
+  await parts.sessionEnder.end(tx, before, 'replaced', source)
+}
+
 async function endExcessSessions(
   parts: FlowParts,
   tx: Transaction,
@@ -173,12 +187,9 @@ async function endExcessSessions(
   source: ReturnType<typeof eventSource>,
 ): Promise<void> {
   const { sessionsPerUser } = parts.settings
-  // Ids sort by the time they were made.
-  const others = await lockLiveSessions(tx, subjectId, newest)
-  await parts.sessionEnder.end(
-    tx,
-    others.slice(0, Math.max(0, others.length + 1 - sessionsPerUser)),
-    'session-limit',
-    source,
-  )
+  // Ids sort by the time they were made. Sessions of applications are none of these: each log-in has one for each.
+  const others = (await lockLiveSessions(tx, subjectId, newest)).filter(({ client_id: client }) => client === null)
+  for (const oldest of others.slice(0, Math.max(0, others.length + 1 - sessionsPerUser))) {
+    await parts.sessionEnder.endWithHandedOver(tx, oldest, 'session-limit', source)
+  }
 }

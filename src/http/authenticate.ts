@@ -43,10 +43,14 @@ export interface Authenticator {
    */
   readonly authenticate: Gatebook['authenticate']
   /**
-   * The same for the admin API: the role `admin`, and in Gatebook's own hands. An application that an admin was handed over to can do
-   * nothing there.
+   * The same for the account of the user and for the admin API: ERR_FORBIDDEN for the token of an application that the user was handed
+   * over to, whose session is all that it may end or ask about.
    */
-  authenticateAdmin(request: AuthenticatedRequest, context: RequestContext): Promise<AccessClaims>
+  authenticateOwn(
+    request: AuthenticatedRequest,
+    requirements: AuthenticationRequirements,
+    context: RequestContext,
+  ): Promise<AccessClaims>
   /**
    * The same without requirements and at once, for a token in the Authorization header that was verified before; null for
    * every other request, which may be a good one.
@@ -96,8 +100,8 @@ export function createAuthenticator({ tokens, refusals, clock, cookies }: Authen
   }
 
   return {
-    async authenticateAdmin(request, context) {
-      const claims = await (authenticate as Gatebook['authenticate'])(request, { role: 'admin' }, context)
+    async authenticateOwn(request, requirements, context) {
+      const claims = await (authenticate as Gatebook['authenticate'])(request, requirements, context)
       if (isId('client', claims.clientId)) throw counted(new GatebookError('ERR_FORBIDDEN'), context)
       return claims
     },

@@ -90,8 +90,8 @@ export function createHttpHandler(parts: {
     const claims =
       route.auth === 'bearer'
         ? await authenticate(request, {}, context)
-        : route.auth === 'admin'
-          ? await authenticator.authenticateAdmin(request, context)
+        : route.auth === 'own' || route.auth === 'admin'
+          ? await authenticator.authenticateOwn(request, route.auth === 'admin' ? { role: 'admin' } : {}, context)
           : null
     const client =
       route.auth === 'client' ? await gate.clients.authenticate(credentialsOf(authorization, form), context) : null

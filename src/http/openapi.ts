@@ -160,9 +160,9 @@ function refusals(route: Route, withCookies: boolean): Record<string, Json> {
 /** Every code that the route answers with on purpose. */
 function errorsOf(route: Route, withCookies: boolean): ReadonlySet<ErrorCode> {
   return new Set<ErrorCode>([
-    ...(route.auth === 'bearer' || route.auth === 'admin' ? TOKEN_ERRORS : []),
+    ...(['bearer', 'own', 'admin'].includes(route.auth) ? TOKEN_ERRORS : []),
     ...(route.auth === 'client' ? (['ERR_CLIENT_INVALID'] as const) : []),
-    ...(route.auth === 'admin' ? (['ERR_FORBIDDEN'] as const) : []),
+    ...(route.auth === 'admin' || route.auth === 'own' ? (['ERR_FORBIDDEN'] as const) : []),
     ...(withCookies && route.auth !== 'none' && route.method !== 'GET' ? (['ERR_CSRF'] as const) : []),
     ...(route.body === undefined ? [] : BODY_ERRORS),
     'ERR_QUERY_INVALID',

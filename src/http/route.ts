@@ -3,8 +3,11 @@ import type { AccessClaims, Client, Gatebook, RequestContext } from '../api.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { RequestCookies } from './cookie.ts'
 
-/** What a caller must show: nothing, an access token, one that carries the role `admin`, or the secret of a client. */
-export type RouteAuth = 'none' | 'bearer' | 'admin' | 'client'
+/**
+ * What a caller must show: nothing, an access token, one of a log-in at Gatebook itself and not of an application that the user was
+ * handed over to, such a one that carries the role `admin`, or the secret of a client.
+ */
+export type RouteAuth = 'none' | 'bearer' | 'own' | 'admin' | 'client'
 
 export type RouteMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 

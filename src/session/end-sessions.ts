@@ -7,7 +7,7 @@ import type { RevocationTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { CLOCK_SKEW_SECONDS } from '../token/claims.ts'
 import type { RevocationList } from '../token/revocations.ts'
-import { findHandedOver, lockLive } from './session-row.ts'
+import { lockHandedOver } from './session-row.ts'
 
 /** Who did it and from where; the rest of the event follows from the session. */
 export type EventSource = Pick<NewEvent, 'actor' | 'network' | 'requestId' | 'traceId'>
@@ -91,8 +91,7 @@ export function createSessionEnder(
   return {
     end,
     async endWithHandedOver(tx, session, reason, source) {
-      const came = await findHandedOver(tx, session.subject_id, session.id)
-      await end(tx, came.length === 0 ? [session] : [session, ...(await lockLive(tx, came))], reason, source)
+      await end(tx, [session, ...(await lockHandedOver(tx, session))], reason, source)
     },
 
     async markStale(tx, sessions, generation) {

@@ -70,6 +70,15 @@ export async function findHandedOver(
   return rows.map(({ id }) => id)
 }
 
+/** Locks the live sessions of applications that came of this one. */
+export async function lockHandedOver(
+  tx: Transaction,
+  { id, subject_id }: Pick<SessionRow, 'id' | 'subject_id'>,
+): Promise<readonly SessionRow[]> {
+  const came = await findHandedOver(tx, subject_id, id)
+  return came.length === 0 ? [] : lockLive(tx, came)
+}
+
 /** Locks the live sessions of a subject; `except` is left out. */
 export async function lockLiveSessions(
   tx: Transaction,

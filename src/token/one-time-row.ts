@@ -28,6 +28,8 @@ export interface OneTimeRow {
 
 /** How long a row stays after it has expired, so that the log can tell a late token from an invented one. */
 const KEPT_MILLISECONDS = 7 * 86_400_000
+/** Of codes there are as many as there are visits, and who comes with a spent one so late is no thief who was quicker. */
+const CODES_KEPT_MILLISECONDS = 3_600_000
 const FORGET_BATCH = 500
 
 type NewRow = Pick<Insertable<OneTimeTokenTable>, 'purpose' | 'secret_digest' | 'created_at' | 'expires_at'> &
@@ -119,24 +121,35 @@ export async function spendOneTimeToken(tx: Transaction, id: string, by: string,
     .execute()
 }
 
-/** Removes rows that have been of no use for a week; true when there may be more. */
+/** Removes rows that have been of no use for a week, and codes after an hour; true when there may be more. */
 export async function forgetOneTimeTokens(store: Store, clock: Clock): Promise<boolean> {
-  const before = clock.now() - KEPT_MILLISECONDS
+  const now = clock.now()
   const stale = await store.read((db) =>
     db
       .selectFrom('gatebook_one_time_token')
       .select('id')
-      .where('expires_at', '<', before)
+      .where('expires_at', '<', now - KEPT_MILLISECONDS)
       .limit(sql.lit(FORGET_BATCH))
       .execute(),
   )
+  const codes = await store.read((db) =>
+    db
+      .selectFrom('gatebook_one_time_token')
+      .select(['id', 'expires_at'])
+      .where('purpose', '=', 'code')
+      // The order in which they were made, in which they expire as well.
+      .orderBy('id')
+      .limit(sql.lit(FORGET_BATCH))
+      .execute(),
+  )
+  stale.push(...codes.filter((row) => Number(row.expires_at) < now - CODES_KEPT_MILLISECONDS))
   if (stale.length === 0) return false
   await store.transaction(async ({ db }) => {
     for (const chunk of chunks(stale.map(({ id }) => id))) {
       await db.deleteFrom('gatebook_one_time_token').where('id', 'in', chunk).execute()
     }
   })
-  return stale.length === FORGET_BATCH
+  return stale.length >= FORGET_BATCH
 }
 
 export function toOneTimeRow(row: Selectable<OneTimeTokenTable>): OneTimeRow {

@@ -2,6 +2,8 @@ import { GatebookError } from '../errors.ts'
 
 const LONGEST = 500
 const MOST = 10
+/** What the answer adds (RFC 6749 §4.1.2, RFC 9207). */
+const ANSWER = ['code', 'state', 'iss', 'error', 'error_description', 'error_uri']
 /** RFC 8252 §7.3: an application on the machine of its user takes whatever port is free. */
 const LOOPBACK_LITERALS: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]'])
 /** RFC 8252 §7.1: a reversed domain name, so that `javascript:`, `data:` and the like cannot be one. */
@@ -32,10 +34,13 @@ function problemOf(uri: string): string | null {
   if (uri.includes('#')) return `${shown} has a fragment (RFC 6749 §3.1.2).`
   if (uri.includes('*')) return `${shown} has a "*": each address is written out.`
   if (url.username !== '' || url.password !== '') return `${shown} has a user name in it.`
-  if (url.searchParams.has('code') || url.searchParams.has('state') || url.searchParams.has('iss')) {
+  if (ANSWER.some((name) => url.searchParams.has(name))) {
     return `${shown} has a parameter that the answer needs.`
   }
-  if (url.protocol === 'https:' || PRIVATE_SCHEME.test(url.protocol)) return null
+  if (PRIVATE_SCHEME.test(url.protocol)) return null
+  if (/^https?:\/\/([^/?]+)/.exec(uri)?.[1] !== url.host)
+    return `${shown} has its host written in another way than ${url.host}.`
+  if (url.protocol === 'https:') return null
   const isLoopback = url.hostname === 'localhost' || LOOPBACK_LITERALS.has(url.hostname)
   if (url.protocol === 'http:' && isLoopback) return null
   return `${shown} is neither https: nor of this machine.`

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Client, CodeRedemption, NewClient, SessionTokens } from '../../src/api.ts'
 import { availableEngines } from '../support/engines.ts'
-import { codeOf, type ExpectedEvent, openGate, type Person, scenario, type TestGate } from '../support/gate.ts'
+import { codeOf, type ExpectedEvent, openGate, type Person, scenario, type TestGate, until } from '../support/gate.ts'
 
 const BACK = 'https://shop.example/signed-in'
 /** The application's own server, which redeems. */
@@ -260,15 +260,152 @@ describe.each(availableEngines)('a user is handed over to an application, on $na
     const disowned = await on.gate.sessions.disown({ userId: own.userId, eventId: items[0]!.id }, anna.context)
     expect(disowned).toEqual({ sessionId: child.sessionId, wasLive: true })
     await expectEvents([
-      ...[parent, child, other]
-        .sort((a, b) => (a.sessionId < b.sessionId ? -1 : 1))
-        .map((each) => ended(each, 'disowned', { from: anna.from })),
+      // The log-in before what came of it.
+      ...[parent, ...[child, other].sort((a, b) => (a.sessionId < b.sessionId ? -1 : 1))].map((each) =>
+        ended(each, 'disowned', { from: anna.from }),
+      ),
       {
         ...{ event: 'session.disowned success', actor: 'self', subject: own.userId, session: child.sessionId },
         ...{ from: anna.from, data: { event: items[0]!.id, was_live: true, device_forgotten: true } },
       },
     ])
     expect((await on.gate.sessions.list(own.userId)).map(({ id }) => id)).toEqual([own.sessionId])
+  })
+
+  /** Once more in the application, by the same log-in. */
+  async function enter(parent: SessionTokens): Promise<SessionTokens> {
+    const verifier = randomBytes(32).toString('base64url')
+    const { code } = await on.gate.authorizations.issue({
+      ...{ sessionId: parent.sessionId, clientId: shop.id, redirectUri: BACK, codeChallenge: challengeOf(verifier) },
+    })
+    return on.gate.authorizations.redeem({
+      ...{ code, clientId: shop.id, clientSecret: shop.secret, redirectUri: BACK, codeVerifier: verifier },
+    })
+  }
+
+  test('and has one session in an application by one log-in, however often it is entered', async () => {
+    const { parent, redemption } = await begin()
+    const first = await on.gate.authorizations.redeem(redemption, SHOP)
+    let last = first
+    for (let times = 0; times < 60; times++) last = await enter(parent)
+    expect((await on.gate.sessions.list(parent.userId)).map(({ id }) => id).sort()).toEqual(
+      [parent.sessionId, last.sessionId].sort(),
+    )
+    expect(await on.gate.sessions.find(first.sessionId)).toMatchObject({ endReason: 'replaced' })
+  })
+
+  test('and a log-in that is one too many takes its applications along', async () => {
+    const few = await on.another({ sessionsPerUser: 2 })
+    const { anna, parent, redemption } = await begin()
+    const child = await few.authorizations.redeem(redemption, SHOP)
+    // The oldest is told by its id, which has the time in it.
+    on.clock.advance(1)
+    const second = await few.login(anna, anna.context)
+    await few.tokens.verify(child.accessToken)
+    on.clock.advance(1)
+    const third = await few.login(anna, anna.context)
+    expect((await few.sessions.list(parent.userId)).map(({ id }) => id).sort()).toEqual(
+      [second.sessionId, third.sessionId].sort(),
+    )
+    expect(await few.sessions.find(child.sessionId)).toMatchObject({ endReason: 'session-limit' })
+  })
+
+  test('and is logged out there, too, when the time of the log-in was over before', async () => {
+    const { anna, parent, redemption } = await begin()
+    const child = await on.gate.authorizations.redeem(redemption, SHOP)
+    on.clock.advance(13 * 86_400_000)
+    await on.gate.authorizations.refresh({
+      ...{ refreshToken: child.refreshToken, clientId: shop.id, clientSecret: shop.secret },
+    })
+    on.clock.advance(2 * 86_400_000)
+    expect(await codeOf(on.gate.refresh(parent.refreshToken))).toBe('ERR_REFRESH_EXPIRED')
+    const { expectEvents } = await scenario(on)
+    await on.gate.logout({ refreshToken: parent.refreshToken }, anna.context)
+    await on.gate.logout({ refreshToken: parent.refreshToken }, anna.context)
+    await expectEvents([ended(child, 'logout', { from: anna.from })])
+  })
+
+  test('and the application can neither end other sessions nor guess at the password', async () => {
+    const { anna, parent, redemption } = await begin()
+    const child = await on.gate.authorizations.redeem(redemption, SHOP)
+    const claims = await on.gate.tokens.verify(child.accessToken)
+    const { expectEvents } = await scenario(on)
+    const change = { claims, currentPassword: anna.password, newPassword: 'five brown herons dance' }
+    expect(await codeOf(on.gate.changePassword(change, SHOP))).toBe('ERR_FORBIDDEN')
+    for (const scope of ['others', 'all'] as const) {
+      expect(await codeOf(on.gate.logout({ refreshToken: child.refreshToken, scope }, SHOP))).toBe('ERR_FORBIDDEN')
+      expect(await codeOf(on.gate.logout({ accessToken: child.accessToken, scope }, SHOP))).toBe('ERR_FORBIDDEN')
+    }
+    await expectEvents([])
+    await on.gate.tokens.verify(parent.accessToken)
+  })
+
+  test('and revokes its own tokens and no others, also without a secret', async () => {
+    const { parent, redemption } = await begin()
+    const child = await on.gate.authorizations.redeem(redemption, SHOP)
+    const { expectEvents } = await scenario(on)
+    const asShop = { clientId: shop.id, clientSecret: shop.secret }
+    const asPhone = { clientId: phone.id }
+    expect(await on.gate.authorizations.revoke({ ...asShop, token: parent.refreshToken }, SHOP)).toBe(false)
+    expect(await on.gate.authorizations.revoke({ ...asPhone, token: child.refreshToken }, SHOP)).toBe(false)
+    expect(await codeOf(on.gate.authorizations.revoke({ clientId: shop.id, token: child.refreshToken }, SHOP))).toBe(
+      'ERR_CLIENT_INVALID',
+    )
+    expect(await on.gate.authorizations.revoke({ ...asShop, token: child.refreshToken }, SHOP)).toBe(true)
+    await expectEvents([
+      { event: 'client.refused denied wrong-secret', actor: 'anonymous', from: FROM_SHOP, data: { client: shop.id } },
+      ended(child, 'ended-by-application', { actor: `application ${shop.id}`, from: FROM_SHOP }),
+    ])
+  })
+
+  test('until the application is revoked, which ends all of its sessions', async () => {
+    const gone = await on.gate.clients.create({ name: 'gone', redirectUris: [BACK] })
+    const anna = on.person()
+    const parent = await on.gate.register(anna, anna.context)
+    const verifier = randomBytes(32).toString('base64url')
+    const { code } = await on.gate.authorizations.issue({
+      ...{ sessionId: parent.sessionId, clientId: gone.id, redirectUri: BACK, codeChallenge: challengeOf(verifier) },
+    })
+    const child = await on.gate.authorizations.redeem({
+      ...{ code, clientId: gone.id, clientSecret: gone.secret, redirectUri: BACK, codeVerifier: verifier },
+    })
+    const { expectEvents } = await scenario(on)
+    for (const was of [true, false]) expect(await on.gate.clients.revoke(gone.id)).toBe(was)
+    await expectEvents([
+      { event: 'client.revoked success', actor: 'application', data: { client: gone.id } },
+      ended(child, 'client-revoked', { actor: 'application' }),
+    ])
+    expect(await codeOf(on.gate.tokens.verify(child.accessToken))).toBe('ERR_TOKEN_REVOKED')
+    await on.gate.tokens.verify(parent.accessToken)
+  })
+
+  test('with nothing of the application in the place of a browser that has shown nothing', async () => {
+    const { parent } = await begin()
+    const verifier = randomBytes(32).toString('base64url')
+    const { code } = await on.gate.authorizations.issue({
+      ...{ sessionId: parent.sessionId, clientId: shop.id, redirectUri: BACK, codeChallenge: challengeOf(verifier) },
+    })
+    const child = await on.gate.authorizations.redeem(
+      { ...{ code, clientId: shop.id, clientSecret: shop.secret, redirectUri: BACK, codeVerifier: verifier } },
+      { ...SHOP, userAgent: 'node-shop' },
+    )
+    expect(await on.gate.sessions.find(child.sessionId)).toMatchObject({ ip: null, userAgent: null })
+  })
+
+  test('and codes are forgotten an hour after their time', async () => {
+    await begin()
+    const codes = async () =>
+      (
+        await on.direct.kysely
+          .selectFrom('gatebook_one_time_token')
+          .select('id')
+          .where('purpose', '=', 'code')
+          .where('expires_at', '<', on.clock.now() - 3_600_000)
+          .execute()
+      ).length
+    on.clock.advance(3_700_000)
+    expect(await codes()).toBeGreaterThan(0)
+    await until('they are gone', async () => (await codes()) === 0, 30_000)
   })
 
   test('with a refresh token that nobody else can use', async () => {

@@ -154,6 +154,7 @@ const WHOLE: Readonly<Record<string, readonly unknown[]>> = {
   'authorizations.check': [{ clientId: 'x', redirectUri: 'x' }, CONTEXT],
   'authorizations.issue': [{ sessionId: 'x', clientId: 'x', redirectUri: 'x', codeChallenge: 'x' }, CONTEXT],
   'authorizations.redeem': [{ code: 'x', clientId: 'x', redirectUri: 'x', codeVerifier: 'x' }, CONTEXT],
+  'authorizations.revoke': [{ token: 'x', clientId: 'x' }, CONTEXT],
   'authorizations.refresh': [{ refreshToken: 'x', clientId: 'x' }, CONTEXT],
   'clients.list': [PAGE],
   'clients.revoke': ['cli_x', CONTEXT],

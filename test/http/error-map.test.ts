@@ -62,7 +62,7 @@ describe('diagnostics of a failure', () => {
     const settings = resolveOptions({ issuer: gate.issuer, database: null as never, diagnostics }, systemClock, 1)
     const authenticator = {
       authenticate: () => Promise.reject(WORD),
-      authenticateAdmin: () => Promise.reject(WORD),
+      authenticateOwn: () => Promise.reject(WORD),
       authenticateKnown: () => null,
       findToken: () => null,
     }

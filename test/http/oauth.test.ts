@@ -276,6 +276,12 @@ describe.each(availableEngines)('the OAuth endpoints on $name', (engine) => {
     expect(await statusOf(accessToken, '/admin/api/clients')).toBe(200)
     expect(await statusOf(child.accessToken, '/admin/api/clients')).toBe(403)
     expect(await statusOf(child.accessToken, '/auth/me')).toBe(200)
+    for (const path of ['/auth/sessions', '/auth/activity']) expect(await statusOf(child.accessToken, path)).toBe(403)
+    // The application sees its own tokens, and no others.
+    const shop = await own.clients.create({ name: 'shop', redirectUris: [redirectUri] })
+    const asked = await post('/oauth/introspect', { token: accessToken }, basic(shop.id, shop.secret))
+    expect(asked.json).toEqual({ active: false })
+    expect(await introspect(child.refreshToken)).toMatchObject({ active: true, client_id: open.id })
   })
 
   test('are off by themselves in a library, but for the metadata, which then names neither', async () => {

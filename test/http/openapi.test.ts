@@ -73,7 +73,7 @@ describe('the document', () => {
     expect(operation.operationId).toBe(route.name)
     expect(operation.summary).toMatch(/\.$/)
     const holders = [{ bearer: [] }, { cookie: [] }]
-    const schemes = { none: [], bearer: holders, admin: holders, client: [{ client: [] }] }
+    const schemes = { none: [], bearer: holders, own: holders, admin: holders, client: [{ client: [] }] }
     expect(operation.security).toEqual(schemes[route.auth])
     const named = (operation.parameters ?? []).map(
       (parameter: { in: string; name: string }) => `${parameter.in} ${parameter.name}`,
@@ -152,7 +152,7 @@ test.each(lines.filter(([line]) => line !== 'POST /auth/logout'))('%s is there',
     expect(schema.parse(reply.json ?? reply.text)).toEqual(reply.json ?? reply.text)
 })
 
-test.each(lines.filter(([, route]) => route.auth === 'bearer' || route.auth === 'admin'))(
+test.each(lines.filter(([, route]) => ['bearer', 'own', 'admin'].includes(route.auth)))(
   '%s asks for a token before anything else',
   async (line) => {
     const reply = await call(gate, `${line.replaceAll(/\{\w+\}/g, 'x')}?no=1`, {

@@ -157,6 +157,7 @@ describe.each(availableEngines)('the page that hands users over to an applicatio
     const asked = await reader.get(pathOf({ prompt: 'login' }))
     expect((await reader.get(asked.to!)).status).toBe(200)
     const to = new URL(asked.to!, at.server.url).searchParams.get('return_to')!
+    expect(new URL(to, at.server.url).searchParams.get('max_age')).toBe('0')
     expect((await reader.post('/sign-in', { identifier, password: PASSWORD, return_to: to })).status).toBe(200)
     expect(answerOf((await reader.get(to)).to).code).toBeDefined()
   })
@@ -169,7 +170,24 @@ describe.each(availableEngines)('the page that hands users over to an applicatio
       expect([page.status, page.to]).toEqual([403, null])
     }
     expect((await reader.get(pathOf(), { 'sec-fetch-dest': 'document' })).status).toBe(303)
+    expect((await reader.get(pathOf(), { 'sec-purpose': 'prefetch;prerender' })).status).toBe(403)
     const post = await reader.post(pathOf(), {})
     expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET'])
+  })
+
+  test('logs out whoever was logged in in this browser before', async () => {
+    const reader = openReader(at.server.url)
+    const first = await signUp(reader)
+    const second = await signUp(openReader(at.server.url))
+    const typesOf = async (identifier: string) => {
+      const { stdout } = await at.gatebook(['user', 'show', identifier, '--json'])
+      const { id } = JSON.parse(stdout) as { id: string }
+      return (await at.eventsOf('--user', id)).map(({ type, reason }) => [type, reason].filter(Boolean).join(' '))
+    }
+    await reader.post('/sign-in', { identifier: second, password: PASSWORD })
+    expect(await typesOf(first)).toEqual(['user.registered', 'login.succeeded', 'session.ended logout'])
+    // Who logs in again stays in the applications that were entered before.
+    await reader.post('/sign-in', { identifier: second, password: PASSWORD })
+    expect((await typesOf(second)).slice(-2)).toEqual(['login.succeeded', 'login.succeeded'])
   })
 })

@@ -98,6 +98,8 @@ export const vocabularyEn: Vocabulary = {
     'unknown-client': 'unknown client',
     'wrong-secret': 'wrong secret',
     'code-reused': 'code used twice',
+    replaced: 'entered again',
+    'client-revoked': 'client revoked',
     'revoked-client': 'revoked client',
     'redirect-not-allowed': 'address not allowed',
     'unknown-code': 'unknown code',

@@ -195,6 +195,8 @@ export const vocabularyKo: Vocabulary = {
     'unknown-client': '알 수 없는 클라이언트',
     'wrong-secret': '잘못된 비밀 값',
     'code-reused': '코드가 두 번 쓰임',
+    replaced: '다시 들어옴',
+    'client-revoked': '클라이언트 폐기됨',
     'revoked-client': '폐기된 클라이언트',
     'redirect-not-allowed': '허용되지 않은 주소',
     'unknown-code': '알 수 없는 코드',

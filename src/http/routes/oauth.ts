@@ -73,8 +73,11 @@ export function oauthRoutes(settings: OauthSettings): readonly Route[] {
       style: 'oauth',
       body: form,
       responses: { 200: introspectionSchema },
-      async handle({ gate, body: { token } }) {
-        return { status: 200, body: toWireIntrospection(await gate.tokens.introspect(token), settings) }
+      async handle({ gate, client, body: { token } }) {
+        const found = await gate.tokens.introspect(token)
+        // An application that users are handed over to has no business with the tokens of others.
+        const isForeign = client!.redirectUris.length > 0 && found.active && found.clientId !== client!.id
+        return { status: 200, body: toWireIntrospection(isForeign ? { active: false } : found, settings) }
       },
     }),
     defineRoute({
@@ -82,12 +85,13 @@ export function oauthRoutes(settings: OauthSettings): readonly Route[] {
       method: 'POST',
       path: oauthPath + OAUTH_PATHS.revoke,
       summary: 'Ends the session of a token (RFC 7009); 200 for what was no token, too.',
-      auth: 'client',
+      auth: 'none',
       style: 'oauth',
       body: form,
       responses: { 200: null },
-      async handle({ gate, client, body: { token }, context }) {
-        await gate.tokens.revoke(token, { ...context, actor: { kind: 'application', id: client!.id } })
+      errors: ['ERR_CLIENT_INVALID'],
+      async handle({ gate, authorization, body, context }) {
+        await gate.authorizations.revoke({ ...clientOf(authorization, body), token: body.token }, context)
         return { status: 200 }
       },
     }),
@@ -152,7 +156,7 @@ function toWireIntrospection(found: Introspection, { issuer, audience, clientId 
     sid: found.sessionId,
     auth_time: Math.floor(found.authenticatedAt / 1000),
     exp: Math.floor(found.expiresAt / 1000),
-    client_id: claims?.clientId ?? clientId,
+    client_id: claims?.clientId ?? found.clientId ?? clientId,
     ...(claims !== null && {
       token_type: 'Bearer',
       aud: audience,

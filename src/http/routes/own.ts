@@ -12,7 +12,7 @@ export const ownRoutes: readonly Route[] = [
     method: 'GET',
     path: '/auth/sessions',
     summary: 'The live sessions of the caller, newest first.',
-    auth: 'bearer',
+    auth: 'own',
     responses: { 200: sessionListSchema },
     async handle({ gate, claims }) {
       const sessions = await gate.sessions.list(claims.userId)
@@ -24,7 +24,7 @@ export const ownRoutes: readonly Route[] = [
     method: 'DELETE',
     path: '/auth/sessions/{id}',
     summary: 'Ends one session of the caller. Idempotent.',
-    auth: 'bearer',
+    auth: 'own',
     responses: { 204: null },
     errors: ['ERR_SESSION_NOT_FOUND'],
     async handle({ gate, claims, params: { id = '' }, context }) {
@@ -40,7 +40,7 @@ export const ownRoutes: readonly Route[] = [
     method: 'GET',
     path: '/auth/activity',
     summary: 'The history of the caller, newest first.',
-    auth: 'bearer',
+    auth: 'own',
     query: z.strictObject(pageParameters),
     responses: { 200: activityPageSchema },
     errors: ['ERR_CURSOR_INVALID'],
@@ -55,7 +55,7 @@ export const ownRoutes: readonly Route[] = [
     path: '/auth/activity/{id}/disown',
     summary:
       '"This was not me": ends the session behind an event of the caller. Ask for a new password next. Idempotent.',
-    auth: 'bearer',
+    auth: 'own',
     responses: { 204: null },
     errors: ['ERR_EVENT_NOT_FOUND', 'ERR_EVENT_NOT_DISOWNABLE'],
     async handle({ gate, claims: { userId }, params: { id: eventId = '' }, context }) {

@@ -25,7 +25,7 @@ const change = defineRoute({
   method: 'POST',
   path: '/auth/password',
   summary: 'Changes the password and ends the other sessions.',
-  auth: 'bearer',
+  auth: 'own',
   body: z.strictObject({ current_password: typed, new_password: typed }),
   responses: { 204: null },
   errors: ['ERR_PASSWORD_WRONG', ...PASSWORD_ERRORS, 'ERR_THROTTLED', 'ERR_OVERLOADED'],

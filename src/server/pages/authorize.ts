@@ -14,7 +14,10 @@ const KNOWN = [
 ] as const
 type Parameters = Partial<Record<(typeof KNOWN)[number], string>>
 
-/** Whoever has just logged in for it has done so before the page comes back here. */
+/**
+ * Whoever has just logged in for it has done so before the page comes back here. It is the application that has to look at `auth_time` where
+ * it matters: whoever sits at the browser can write any of these addresses (OpenID Connect Core §3.1.2.1 says so of `max_age`).
+ */
 const FRESH_AT_LEAST_SECONDS = 60
 
 /** RFC 6749 §4.1.2.1 and OpenID Connect Core §3.1.2.6: told to the application, by way of the browser. */
@@ -30,10 +33,12 @@ export const authorizeRoutes: readonly PageRoute[] = [
     method: 'GET',
     path: PATHS.authorize,
     for: 'either',
+    refusesHead: true,
     async handle(call) {
       // A picture or a frame of another page asks as well as a link does; nobody is handed over by one.
       const destination = call.headers.get('sec-fetch-dest')
-      if (destination !== null && destination !== 'document') throw new GatebookError('ERR_CSRF')
+      const isAhead = call.headers.get('sec-purpose') !== null
+      if (isAhead || (destination !== null && destination !== 'document')) throw new GatebookError('ERR_CSRF')
       const { gate, query, context } = call
       const given = readParameters(query)
       const { client_id: clientId, redirect_uri: redirectUri } = given
@@ -98,7 +103,7 @@ function problemOf(given: Parameters, query: URLSearchParams): AuthorizationErro
   return isRight ? null : 'invalid_request'
 }
 
-/** `prompt=login` has been answered by whoever comes back from the page to log in: it is not there any more. */
+/** Whoever comes back from the page to log in has `max_age=0` instead of `prompt=login`. */
 function isFresh({ authenticatedAt }: AccessClaims, { prompt, max_age: maxAge }: Parameters, now: number): boolean {
   if (prompt === 'login') return false
   if (maxAge === undefined) return true
@@ -108,6 +113,7 @@ function isFresh({ authenticatedAt }: AccessClaims, { prompt, max_age: maxAge }:
 /** To log in, also for whoever has done so before, and back to here; null for more than can come back. */
 function signInPath(query: URLSearchParams): string | null {
   const again = new URLSearchParams(query)
+  if (again.get('prompt') === 'login') again.set('max_age', '0')
   again.delete('prompt')
   const back = `${PATHS.authorize}?${again.toString()}`
   if (localPath(back) !== back) return null

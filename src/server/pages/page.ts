@@ -36,6 +36,8 @@ export interface PageRoute {
   readonly path: string
   /** `user`: whoever is not logged in is asked to do so, and comes back. `either`: it is looked up, and may be nobody. */
   readonly for: 'anybody' | 'either' | 'user'
+  /** What it does is done for a GET alone, and not for a HEAD that may come of anything. */
+  readonly refusesHead?: true
   handle(call: PageCall): Promise<PageAnswer>
   /** The page once more, with what went wrong; what `handle` refuses is shown by it. */
   refuse?(call: PageCall, problem: string): Promise<PageContent> | PageContent

@@ -166,7 +166,7 @@ export function createPages(parts: PagesParts): Pages {
     }
     const wanted = asLanguage(url.searchParams.get('lang'))
     const route = routes.get(`${method} ${url.pathname}`)
-    if (route === undefined) {
+    if (route === undefined || (route.refusesHead === true && request.method === 'HEAD')) {
       const allowed = ROUTES.filter(({ path }) => path === url.pathname).map((each) => each.method)
       if (allowed.length === 0) return null
       return answering.respond({ status: 405, headers: { Allow: allowed.join(', ') } }, context.requestId)

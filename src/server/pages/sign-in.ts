@@ -1,4 +1,4 @@
-import type { SessionTokens } from '../../api.ts'
+import type { Gatebook, SessionTokens } from '../../api.ts'
 import { findApplication, isAuthorizePath, onwardPage } from './authorize.ts'
 import { field, type Html, html, noticeBox, type PageContent, problemBox } from './html.ts'
 import { localPath, PATHS, type PageAnswer, type PageCall, type PageRoute } from './page.ts'
@@ -23,7 +23,10 @@ export const signInRoutes: readonly PageRoute[] = [
     async handle(call) {
       const { gate, form, cookies, headers, context } = call
       const credentials = { identifier: form.identifier ?? '', password: form.password ?? '' }
-      return signedIn(call, await gate.login(credentials, cookieContext(cookies, headers, context)))
+      const before = cookies.read(headers, 'refresh')
+      const tokens = await gate.login(credentials, cookieContext(cookies, headers, context))
+      if (before !== null) await leaveOther(gate, before, tokens.userId, context)
+      return signedIn(call, tokens)
     },
     refuse: (call, problem) => signInPage(call, { to: localPath(call.form.return_to), problem }),
   },
@@ -40,6 +43,17 @@ export const signInRoutes: readonly PageRoute[] = [
     refuse: (call) => signInPage(call, { to: null }),
   },
 ]
+
+/** Whoever was logged in in this browser before has no other way left to log out. */
+async function leaveOther(
+  gate: Gatebook,
+  refreshToken: string,
+  userId: string,
+  context: PageCall['context'],
+): Promise<void> {
+  const found = await gate.tokens.introspect(refreshToken)
+  if (found.active && found.userId !== userId) await gate.logout({ refreshToken }, context)
+}
 
 export function signedIn(call: PageCall, tokens: SessionTokens): PageAnswer {
   const to = localPath(call.form.return_to) ?? PATHS.account

@@ -1,6 +1,7 @@
 import type { AccessClaims, Gatebook, HeaderReader, RequestContext } from '../../api.ts'
 import { isGatebookError } from '../../errors.ts'
 import type { Cookies } from '../../http/cookie.ts'
+import { isId } from '../../util/id.ts'
 
 /** Who looks at a page, and the cookies that the answer has to bring along. */
 export interface Visitor {
@@ -22,7 +23,8 @@ export async function findVisitor(
   const own = { method: 'GET', headers: { get: (name: string) => (name === 'cookie' ? headers.get(name) : null) } }
   try {
     const claims = await gate.authenticate(own, { optional: true }, context)
-    if (claims !== null) return { claims, setCookies: [] }
+    // That of an application is none of this site, wherever the cookie came from.
+    if (claims !== null && !isId('client', claims.clientId)) return { claims, setCookies: [] }
   } catch (error) {
     if (!isGatebookError(error) || !error.code.startsWith('ERR_TOKEN_')) throw error
   }
