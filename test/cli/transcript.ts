@@ -26,7 +26,7 @@ export interface Running {
   stdout(): string
   stderr(): string
   /** Waits until the text is there; throws with everything that was said when the program ends or 20 s pass before. */
-  saw(stream: 'stdout' | 'stderr', pattern: RegExp): Promise<RegExpExecArray>
+  saw(stream: 'stdout' | 'stderr', pattern: RegExp, patience?: number): Promise<RegExpExecArray>
   ended: Promise<Transcript>
 }
 
@@ -51,8 +51,8 @@ export function start(args: readonly string[], { folder, env = {}, input }: RunO
     child.once('close', (status) => resolve({ status, ...said }))
   })
 
-  async function saw(stream: 'stdout' | 'stderr', pattern: RegExp): Promise<RegExpExecArray> {
-    const giveUp = Date.now() + 20_000
+  async function saw(stream: 'stdout' | 'stderr', pattern: RegExp, patience = 20_000): Promise<RegExpExecArray> {
+    const giveUp = Date.now() + patience
     for (;;) {
       const match = pattern.exec(said[stream])
       if (match !== null) return match

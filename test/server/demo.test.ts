@@ -16,7 +16,7 @@ test('serve --demo shows a week with an attack in it, and leaves nothing behind'
   const env = { TMPDIR: folder }
   const server = start(['serve', '--demo', '--port', '0'], { folder, env })
   onTestFinished(() => stopServer(server))
-  const [, url] = await server.saw('stdout', /dashboard +(http:\S+)\/admin\n/)
+  const [, url] = await server.saw('stdout', /dashboard +(http:\S+)\/admin\n/, 90_000)
   const [, password] = await server.saw('stdout', /\n {2}password +(\S+)\n/)
   const made = readdirSync(folder)
   expect(made).toEqual([expect.stringMatching(/^gatebook-demo-/)])

@@ -63,7 +63,7 @@ async function serve(context: CommandContext, flags: Flags, json: boolean, wants
   })
   if (demo !== null) {
     context.terminal.note('Playing a week of log-ins …')
-    await fillDemo(demo, diagnostics)
+    await fillDemo(demo)
   }
   const before = { secret: secretFileExists(config), logKey: logKeyFileExists(config) }
   const starting = startServer(config, database, diagnostics, mailer, context.environment)
