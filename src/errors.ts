@@ -258,7 +258,8 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ERR_CLIENT_INVALID: { status: 401, message: 'The client id or its secret is not valid.' },
   ERR_REDIRECT_URI_INVALID: {
     status: 422,
-    message: 'A redirect address must be written out, with https:, without a fragment; http: only for this machine.',
+    message:
+      'A redirect address must be written out, with https: and without a fragment; http: only for this machine, another scheme only with a dot.',
   },
   ERR_REDIRECT_URI_NOT_ALLOWED: { status: 422, message: 'The client was not added with this redirect address.' },
   ERR_CODE_CHALLENGE_INVALID: {
@@ -267,7 +268,8 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   },
   ERR_CODE_INVALID: {
     status: 400,
-    message: 'This code is not valid: unknown, used, expired, or not for this client, address and verifier.',
+    message:
+      'This code is not valid: unknown, used, expired, not for this client, address and verifier, or of a log-in that is over.',
   },
   ERR_GRANT_UNSUPPORTED: {
     status: 400,

@@ -475,7 +475,7 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     owasp: 'user_created',
     ocsf: 300401,
     ecs: 'configuration / creation',
-    about: 'A program was given a secret with which it may ask about tokens.',
+    about: 'A program may ask about tokens from now on, or users may be handed over to it.',
   },
   'client.revoked': {
     outcomes: ['success'],
@@ -487,7 +487,8 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     owasp: 'user_updated',
     ocsf: 300403,
     ecs: 'configuration / change',
-    about: 'The secret of a program is good for nothing any more.',
+    about:
+      'A program may ask about nothing and take over nobody any more; its sessions end, each in an event of its own.',
   },
   'client.refused': {
     outcomes: ['denied'],
@@ -498,7 +499,7 @@ export const EVENT_TYPES: Readonly<Record<EventTypeName, EventType>> = {
     owasp: 'authn_login_fail',
     ocsf: 300201,
     ecs: 'authentication / start',
-    about: 'Somebody asked about tokens and could not show that it is a program that may.',
+    about: 'Somebody asked about tokens, or wanted some, and could not show that it is a program that may.',
   },
   'throttle.locked': {
     outcomes: ['success'],

@@ -29,6 +29,8 @@ function nameOf(error: GatebookError): string {
   return status >= 500 ? 'server_error' : 'invalid_request'
 }
 
-function descriptionOf({ code, message }: GatebookError): string {
+function descriptionOf({ code, message, members }: GatebookError): string {
+  if (code === 'ERR_BODY_INVALID' && Array.isArray(members.members))
+    return `Missing or not right: ${members.members.join(', ')}.`
   return code === 'ERR_MEDIA_TYPE' ? 'The body must be application/x-www-form-urlencoded.' : message
 }

@@ -41,10 +41,10 @@ export function authenticatedAt(row: Pick<SessionRow, 'authenticated_at' | 'crea
   return Number(row.authenticated_at ?? row.created_at)
 }
 
-/** Locks those of these that are live. */
+/** Locks those of these that are live, in the order of their ids, as everybody does who locks several. */
 export async function lockLive(tx: Transaction, ids: readonly string[]): Promise<readonly SessionRow[]> {
   const rows: SessionRow[] = []
-  for (const chunk of chunks(ids)) {
+  for (const chunk of chunks([...ids].sort())) {
     let query = tx.db.selectFrom('gatebook_session').selectAll().where('id', 'in', chunk).where('ended_at', 'is', null)
     query = query.orderBy('id')
     if (tx.traits.rowLocks) query = query.forUpdate()

@@ -19,15 +19,15 @@ export function checkRedirectUris(given: readonly string[]): readonly string[] {
   const unique = [...new Set(given)]
   if (unique.length > MOST) {
     throw new GatebookError('ERR_REDIRECT_URI_INVALID', {
-      detail: `There may be ${MOST} of them, not ${unique.length}.`,
+      detail: `There may be at most ${MOST}, not ${unique.length}.`,
     })
   }
   return unique
 }
 
-function problemOf(uri: string): string | null {
+function problemOf(uri: string, longest: number = LONGEST): string | null {
   const shown = JSON.stringify(uri.slice(0, 100))
-  if (uri.length > LONGEST) return `${shown}… is longer than ${LONGEST} characters.`
+  if (uri.length > longest) return `${shown}… is longer than ${LONGEST} characters.`
   // What a parser would mend, two parsers may mend in two ways.
   if (!/^[\x21-\x7e]+$/.test(uri) || /["<>\\^`{|}]/.test(uri) || !URL.canParse(uri)) return `${shown} is no address.`
   const url = new URL(uri)
@@ -43,12 +43,12 @@ function problemOf(uri: string): string | null {
   if (url.protocol === 'https:') return null
   const isLoopback = url.hostname === 'localhost' || LOOPBACK_LITERALS.has(url.hostname)
   if (url.protocol === 'http:' && isLoopback) return null
-  return `${shown} is neither https: nor of this machine.`
+  return `${shown} is neither https:, nor http: of this machine, nor a scheme with a dot in it (com.example.app:).`
 }
 
 /** Compared character by character (RFC 9700 §4.1.3), but for the port of a loopback literal. */
 export function isAllowedRedirect(presented: string, allowed: readonly string[]): boolean {
-  if (presented.length > LONGEST + 6 || problemOf(presented) !== null) return false
+  if (problemOf(presented, LONGEST + ':65535'.length) !== null) return false
   if (allowed.includes(presented)) return true
   const bare = withoutPort(presented)
   return bare !== null && allowed.some((each) => withoutPort(each) === bare)

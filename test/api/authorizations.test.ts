@@ -163,7 +163,7 @@ describe.each(availableEngines)('a user is handed over to an application, on $na
     expect(more).toEqual([])
     expect(await codeOf(on.gate.tokens.verify(started!.accessToken))).toBe('ERR_TOKEN_REVOKED')
     expect(await on.gate.sessions.find(started!.sessionId)).toMatchObject({ endReason: 'code-reused' })
-    const events = (await on.gate.log.search({ user: parent.userId, limit: 100 } as never, { limit: 100 })).items
+    const events = (await on.gate.log.search({ user: parent.userId }, { limit: 100 })).items
     expect(events.filter(({ type }) => type === 'session.ended')).toHaveLength(1)
     expect(events.filter(({ reason }) => reason === 'used-code').length).toBe(49)
     // The log-in itself has done nothing wrong.

@@ -62,11 +62,11 @@ describe.each(availableEngines)('the page that hands users over to an applicatio
     const asked = await reader.get(pathOf())
     expect([asked.status, asked.to?.split('?')[0]]).toEqual([303, '/sign-in'])
     const signIn = await reader.get(asked.to!)
-    expect(signIn.text).toContain('To go on to &lt;shop&gt;.')
+    expect(signIn.text).toContain('Log in to go on to &lt;shop&gt;.')
     const to = new URL(asked.to!, at.server.url).searchParams.get('return_to')!
     const form = { identifier, password: PASSWORD, return_to: to }
     const wrong = await reader.post('/sign-in', { ...form, password: 'not the right one' })
-    expect([wrong.status, wrong.text.includes('To go on to &lt;shop&gt;.')]).toEqual([401, true])
+    expect([wrong.status, wrong.text.includes('Log in to go on to &lt;shop&gt;.')]).toEqual([401, true])
     const onward = await reader.post('/sign-in', form)
     // The answer to a form leads to this site only (`form-action`), so a page leads on.
     expect([onward.status, onward.headers.get('content-security-policy')]).toEqual([
@@ -139,7 +139,8 @@ describe.each(availableEngines)('the page that hands users over to an applicatio
       [{ prompt: 'none' }, 'login_required'],
     ]
     for (const [change, error] of rows) {
-      const { error: told, iss } = answerOf((await reader.get(pathOf(change))).to)
+      const { error: told, error_description: why, iss } = answerOf((await reader.get(pathOf(change))).to)
+      expect([told, why !== undefined]).toEqual([told, told === 'invalid_request'])
       expect([JSON.stringify(change).slice(0, 60), told, iss !== undefined]).toEqual([
         JSON.stringify(change).slice(0, 60),
         error,

@@ -86,7 +86,7 @@ describe.skipIf(executable === null).each(engines)(
     })
 
     test.each([
-      { locale: 'en-GB', phone: false, button: 'Log in', says: 'To go on to Shop.' },
+      { locale: 'en-GB', phone: false, button: 'Log in', says: 'Log in to go on to Shop.' },
       { locale: 'ko-KR', phone: true, button: '로그인', says: '로그인하면 Shop 앱으로 이동합니다.' },
     ])('logged in, and out again from the account page: $locale', async ({ locale, phone, button, says }) => {
       const identifier = `${locale.toLowerCase()}@example.org`

@@ -43,6 +43,12 @@ describe('redirect addresses', () => {
     expect(isAllowedRedirect(uri, [uri])).toBe(false)
   })
 
+  test('of this machine have room for a port', () => {
+    const uri = `http://127.0.0.1/${'x'.repeat(500 - 'http://127.0.0.1/'.length)}`
+    expect(checkRedirectUris([uri])).toEqual([uri])
+    expect(isAllowedRedirect(uri.replace('127.0.0.1', '127.0.0.1:65535'), [uri])).toBe(true)
+  })
+
   test('are ten at most', () => {
     const many = Array.from({ length: 11 }, (_, place) => `https://shop.example/${place}`)
     expect(checkRedirectUris(many.slice(1))).toHaveLength(10)

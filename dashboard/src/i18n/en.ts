@@ -77,7 +77,7 @@ export const en = {
     ERR_CLIENT_NAME_INVALID: 'This name cannot be used.',
     ERR_CLIENT_NOT_FOUND: 'There is no such client.',
     ERR_REDIRECT_URI_INVALID:
-      'One of the addresses cannot be used. Write each out, with https: and without a fragment; http: is for this machine only.',
+      'One of the addresses cannot be used. Write each out, with https: and without a fragment; http: is for this machine only, and another scheme needs a dot (com.example.app:).',
     ERR_KEY_NOT_FOUND: 'There is no such key.',
     ERR_KEY_SHARED: 'The key is given by the configuration, so it cannot be rotated here.',
     ERR_AUDIT_RUNNING: 'An audit is running already.',
@@ -422,7 +422,7 @@ export const en = {
     revokeKeyAbout:
       'Everything that it has signed is refused at once, and all clients refresh. For a key that somebody else has got.',
     keyStates: { pending: 'next', active: 'active', retiring: 'retiring', retired: 'retired', revoked: 'revoked' },
-    keyColumns: { id: 'Key', algorithm: 'Algorithm', state: 'State', created: 'Made', until: 'Signs until' },
+    keyColumns: { id: 'Key', algorithm: 'Algorithm', state: 'State', created: 'Made' },
     clients: 'Clients',
     clientsAbout:
       'Programs that may ask about tokens (introspection), and applications of other sites that users are handed over to.',
@@ -442,11 +442,11 @@ export const en = {
     clientPublic: 'It runs in a browser or on a phone, and can keep no secret',
     clientIsPublic: 'without a secret',
     newPublic: 'This application has no secret. Its id is all that it needs.',
-    newSecret: 'The secret is shown this once. Whoever has it can ask about tokens.',
+    newSecret: 'The secret is shown this once. Whoever has it can ask about tokens and redeem codes.',
     clientId: 'Client id',
     clientSecret: 'Secret',
     revokeClientAsk: 'Revoke this client?',
-    revokeClientAbout: 'Its secret is good for nothing any more.',
+    revokeClientAbout: 'It can ask about nothing and take over nobody any more, and its sessions end.',
     configuration: 'Configuration in force',
     configurationAbout: 'Read-only: it is given by the environment, by files and by flags when the server starts.',
     configurationColumns: { name: 'Setting', value: 'Value', source: 'From' },

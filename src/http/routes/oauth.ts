@@ -111,8 +111,10 @@ function redeem(
   if (kind === 'authorization_code' && code !== undefined && redirectUri !== undefined && codeVerifier !== undefined) {
     return gate.authorizations.redeem({ ...client, code, redirectUri, codeVerifier }, context)
   }
-  const isKnown = kind === 'refresh_token' || kind === 'authorization_code'
-  throw new GatebookError(isKnown ? 'ERR_BODY_INVALID' : 'ERR_GRANT_UNSUPPORTED')
+  const needed = { refresh_token: ['refresh_token'], authorization_code: ['code', 'redirect_uri', 'code_verifier'] }
+  if (!Object.hasOwn(needed, kind)) throw new GatebookError('ERR_GRANT_UNSUPPORTED')
+  const missing = needed[kind as keyof typeof needed].filter((name) => form[name as keyof typeof form] === undefined)
+  throw new GatebookError('ERR_BODY_INVALID', { members: { members: missing } })
 }
 
 const CLIENT_METHODS = ['client_secret_basic', 'client_secret_post']

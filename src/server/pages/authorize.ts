@@ -3,7 +3,7 @@
  * in here and goes back with a code. There is no question whether the user wants to: who added the application has decided that.
  */
 import type { AccessClaims, Client } from '../../api.ts'
-import { GatebookError } from '../../errors.ts'
+import { GatebookError, isGatebookError } from '../../errors.ts'
 import { isCodeChallenge } from '../../token/code-challenge.ts'
 import { html, type PageContent } from './html.ts'
 import { localPath, PATHS, type PageAnswer, type PageCall, type PageRoute } from './page.ts'
@@ -21,12 +21,12 @@ type Parameters = Partial<Record<(typeof KNOWN)[number], string>>
 const FRESH_AT_LEAST_SECONDS = 60
 
 /** RFC 6749 §4.1.2.1 and OpenID Connect Core §3.1.2.6: told to the application, by way of the browser. */
-type AuthorizationError =
-  | 'invalid_request'
-  | 'unsupported_response_type'
-  | 'login_required'
-  | 'temporarily_unavailable'
-  | 'server_error'
+interface Refusal extends Readonly<Record<string, string>> {
+  readonly error: 'invalid_request' | 'unsupported_response_type' | 'login_required' | 'temporarily_unavailable'
+}
+
+const LOGIN_REQUIRED: Refusal = { error: 'login_required' }
+const invalid = (why: string): Refusal => ({ error: 'invalid_request', error_description: why })
 
 export const authorizeRoutes: readonly PageRoute[] = [
   {
@@ -51,15 +51,13 @@ export const authorizeRoutes: readonly PageRoute[] = [
           iss: gate.issuer,
         }),
       })
-      const error = problemOf(given, query)
-      if (error !== null) return back({ error })
+      const wrong = problemOf(given, query)
+      if (wrong !== null) return back(wrong)
       const signIn = signInPath(query)
-      if (signIn === null) return back({ error: 'invalid_request' satisfies AuthorizationError })
+      if (signIn === null) return back(invalid('the request is too long'))
       const { claims } = call
       if (claims === null || !isFresh(claims, given, call.settings.clock.now())) {
-        return given.prompt === 'none'
-          ? back({ error: 'login_required' satisfies AuthorizationError })
-          : { redirect: signIn }
+        return given.prompt === 'none' ? back(LOGIN_REQUIRED) : { redirect: signIn }
       }
       try {
         const { code } = await gate.authorizations.issue(
@@ -69,7 +67,9 @@ export const authorizeRoutes: readonly PageRoute[] = [
         return back({ code })
       } catch (thrown) {
         // Ended since the token was made.
-        if (thrown instanceof GatebookError && thrown.code === 'ERR_SESSION_NOT_FOUND') return { redirect: signIn }
+        if (isGatebookError(thrown, 'ERR_SESSION_NOT_FOUND')) return { redirect: signIn }
+        // Its users are better off where they came from.
+        if (isGatebookError(thrown) && thrown.status === 503) return back({ error: 'temporarily_unavailable' })
         throw thrown
       }
     },
@@ -88,19 +88,21 @@ function readParameters(query: URLSearchParams): Parameters {
   return given
 }
 
-function problemOf(given: Parameters, query: URLSearchParams): AuthorizationError | null {
-  if (given.response_type !== undefined && given.response_type !== 'code') return 'unsupported_response_type'
-  const isRight =
-    given.response_type === 'code' &&
-    given.code_challenge_method === 'S256' &&
-    isCodeChallenge(given.code_challenge ?? '') &&
-    (given.response_mode ?? 'query') === 'query' &&
-    ['none', 'login', undefined].includes(given.prompt) &&
-    /^\d{1,9}$/.test(given.max_age ?? '0') &&
+function problemOf(given: Parameters, query: URLSearchParams): Refusal | null {
+  const { response_type: type, response_mode: mode = 'query', code_challenge: challenge = '', prompt } = given
+  if (type !== undefined && type !== 'code') return { error: 'unsupported_response_type' }
+  const rules: readonly [boolean, string][] = [
+    [type === 'code', 'response_type must be code'],
+    [given.code_challenge_method === 'S256', 'code_challenge_method must be S256'],
+    [isCodeChallenge(challenge), 'code_challenge must be the SHA-256 of the verifier in base64url'],
+    [mode === 'query', 'response_mode must be query'],
+    [prompt === undefined || prompt === 'none' || prompt === 'login', 'prompt must be none or login'],
+    [/^\d{1,9}$/.test(given.max_age ?? '0'), 'max_age must be a number of seconds'],
     // RFC 9101: what stands in there would have to be looked at.
-    !query.has('request') &&
-    !query.has('request_uri')
-  return isRight ? null : 'invalid_request'
+    [!query.has('request') && !query.has('request_uri'), 'request and request_uri are not supported'],
+  ]
+  const broken = rules.find(([holds]) => !holds)
+  return broken === undefined ? null : invalid(broken[1])
 }
 
 /** Whoever comes back from the page to log in has `max_age=0` instead of `prompt=login`. */

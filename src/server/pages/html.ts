@@ -1,5 +1,5 @@
 import { html, raw } from 'hono/html'
-import { PAGE_TEXTS, type PageLanguage, type PageTexts } from './texts.ts'
+import { PAGE_TEXTS, type PageLanguage } from './texts.ts'
 
 /** Text in which nothing that was put in can be markup. */
 export type Html = ReturnType<typeof html>
@@ -24,14 +24,10 @@ export interface PageContent {
   readonly title: string
   readonly body: Html
   readonly wide?: boolean
-  /** Where the browser goes on to by itself, of this site. */
+  /** Where the browser goes on to by itself. MUST be a path of this site. */
   readonly goTo?: string
   /** Beside the name of the application. */
   readonly aside?: Html
-}
-
-export function textsOf({ language }: Pick<Frame, 'language'>): PageTexts {
-  return PAGE_TEXTS[language]
 }
 
 export function renderPage(frame: Frame, { title, body, wide = false, goTo, aside }: PageContent): string {

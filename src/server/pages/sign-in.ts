@@ -66,7 +66,7 @@ export function returnField(to: string | null): Html {
   return to === null ? html`` : html`<input type="hidden" name="return_to" value="${to}">`
 }
 
-function withReturn(path: string, to: string | null): string {
+export function withReturn(path: string, to: string | null): string {
   return to === null ? path : `${path}?${new URLSearchParams({ return_to: to }).toString()}`
 }
 

@@ -1,6 +1,6 @@
 import { field, html, problemBox } from './html.ts'
 import { localPath, PATHS, type PageCall, type PageRoute } from './page.ts'
-import { returnField, signedIn } from './sign-in.ts'
+import { returnField, signedIn, withReturn } from './sign-in.ts'
 import { cookieContext } from './visitor.ts'
 
 /** Creating an account, in each of the ways that `registration` allows. */
@@ -82,7 +82,7 @@ ${field({ name: 'identifier', label: texts.identifier, type: 'text', autocomplet
 ${field({ name: 'password', label: texts.password, type: 'password', autocomplete: 'new-password', hint: texts.passwordHint(least), minLength: least })}
 <button class="whole" type="submit">${texts.signUp}</button>
 </form>
-<div class="links"><a href="${PATHS.signIn}">${texts.haveAccount}</a></div>
+<div class="links"><a href="${withReturn(PATHS.signIn, to)}">${texts.haveAccount}</a></div>
 </div>`,
   }
 }

@@ -85,7 +85,6 @@ export interface PageTexts {
   readonly unknownBrowser: string
   readonly browserOn: (browser: string, system: string) => string
   readonly failed: (requestId: string) => string
-  readonly notFound: string
   readonly goOnTo: (application: string) => string
   readonly onward: string
   readonly goOn: string
@@ -155,9 +154,8 @@ export const PAGE_TEXTS: Readonly<Record<PageLanguage, PageTexts>> = {
     unknownBrowser: 'Unknown program',
     browserOn: (browser, system) => `${browser} on ${system}`,
     failed: (requestId) => `Something went wrong. If it stays like this, tell us this number: ${requestId}`,
-    notFound: 'There is no such page.',
-    goOnTo: (application) => `To go on to ${application}.`,
-    onward: 'You are logged in, and go on to the application now.',
+    goOnTo: (application) => `Log in to go on to ${application}.`,
+    onward: 'You are logged in and are being taken to the application.',
     goOn: 'Go on',
     inApplication: (application) => `In ${application}`,
     wentOnTo: (application) => `Went on to ${application}`,
@@ -188,7 +186,7 @@ export const PAGE_TEXTS: Readonly<Record<PageLanguage, PageTexts>> = {
       ERR_CLIENT_NOT_FOUND: () =>
         'The application that has sent you here is not known. Go back, and tell whoever runs it.',
       ERR_REDIRECT_URI_NOT_ALLOWED: () =>
-        'The application that has sent you here wants you sent to an address that is not its own. You go nowhere; tell whoever runs it.',
+        'The application that sent you here asked for an address that is not registered for it, so we stopped. Tell whoever runs it.',
       ERR_QUERY_INVALID: () => 'The link that has led you here is not complete.',
     },
     events: {
@@ -198,7 +196,7 @@ export const PAGE_TEXTS: Readonly<Record<PageLanguage, PageTexts>> = {
       'user.disabled': 'Account disabled',
       'user.enabled': 'Account enabled again',
       'login.succeeded': 'Logged in',
-      'authorization.granted': 'Allowed to go on to an application',
+      'authorization.granted': 'Sent on to an application',
       'authorization.refused': 'Not handed over to an application',
       'login.failed': 'Log-in refused',
       'login.failed wrong-password': 'Log-in refused: wrong password',
@@ -245,15 +243,15 @@ export const PAGE_TEXTS: Readonly<Record<PageLanguage, PageTexts>> = {
     noAccount: '계정 만들기',
     haveAccount: '이미 계정이 있습니다',
     forgotTitle: '비밀번호 재설정',
-    forgotSays: '계정을 입력하시면 등록된 주소로 링크를 보내 드립니다.',
+    forgotSays: '이메일 또는 아이디를 입력하시면 등록된 주소로 링크를 보내 드립니다.',
     send: '링크 보내기',
     sentTitle: '메일을 확인해 주세요',
     sentSays: '계정이 있으면 링크를 보내 드렸습니다. 링크는 잠시 동안 한 번만 쓸 수 있습니다.',
     confirmSentSays: '입력하신 주소로 메일을 보냈습니다. 메일의 링크를 열어 계속해 주세요.',
-    resetTitle: '새 비밀번호 정하기',
+    resetTitle: '새 비밀번호 설정',
     code: '메일에 있는 코드',
     codeHint: '링크에서 “#token=” 뒤에 오는 부분입니다.',
-    save: '비밀번호 저장',
+    save: '비밀번호 변경',
     resetDone: '비밀번호를 바꾸고 모든 기기에서 로그아웃했습니다. 새 비밀번호로 로그인해 주세요.',
     confirmTitle: '주소 확인',
     confirm: '확인하고 로그인',
@@ -273,11 +271,11 @@ export const PAGE_TEXTS: Readonly<Record<PageLanguage, PageTexts>> = {
     older: '이전 기록',
     newest: '최근 기록',
     nothing: '아직 기록이 없습니다.',
-    disown: '내가 아닙니다',
+    disown: '본인이 아닙니다',
     disownTitle: '다른 사람이 한 일인가요?',
     disownSays:
       '이 세션과 여기서 이어진 것을 모두 종료하고 신고합니다. 그다음 새 비밀번호를 정하면 예전 비밀번호로는 다시 들어올 수 없습니다.',
-    disownButton: '내가 아닙니다. 종료하기',
+    disownButton: '본인이 아닙니다. 세션 종료',
     cancel: '돌아가기',
     disowned: '세션을 종료하고 신고했습니다. 이제 새 비밀번호를 정해 주세요.',
     disownedOwn: '지금 쓰시던 브라우저의 세션이었습니다. 다시 로그인하여 새 비밀번호를 정해 주세요.',
@@ -286,7 +284,6 @@ export const PAGE_TEXTS: Readonly<Record<PageLanguage, PageTexts>> = {
     unknownBrowser: '알 수 없는 프로그램',
     browserOn: (browser, system) => `${system}의 ${browser}`,
     failed: (requestId) => `문제가 생겼습니다. 계속되면 이 번호를 알려 주세요: ${requestId}`,
-    notFound: '없는 페이지입니다.',
     goOnTo: (application) => `로그인하면 ${application} 앱으로 이동합니다.`,
     onward: '로그인되었습니다. 앱으로 이동합니다.',
     goOn: '계속',
@@ -329,8 +326,8 @@ export const PAGE_TEXTS: Readonly<Record<PageLanguage, PageTexts>> = {
       'user.disabled': '계정이 정지됨',
       'user.enabled': '계정 정지가 풀림',
       'login.succeeded': '로그인',
-      'authorization.granted': '애플리케이션으로 이동 허용',
-      'authorization.refused': '애플리케이션으로 이동 거부',
+      'authorization.granted': '앱으로 이동',
+      'authorization.refused': '앱으로 이동 거부',
       'login.failed': '로그인 거부',
       'login.failed wrong-password': '로그인 거부: 비밀번호가 틀림',
       'login.failed throttled': '로그인 거부: 시도가 너무 많음',
