@@ -81,7 +81,12 @@ function Value({ item: { value, unit } }: { readonly item: ConfigurationItem }):
   }
   if (value === '') return <span class="quiet">{text.settings.empty}</span>
   const shown =
-    typeof value === 'number' ? format.number(value) : Array.isArray(value) ? value.join(', ') : String(value)
+    // What has no unit is a name, like a port.
+    typeof value === 'number' && unit !== null
+      ? format.number(value)
+      : Array.isArray(value)
+        ? value.join(', ')
+        : String(value)
   return (
     <>
       <Foreign text={shown} most={300} mono />
