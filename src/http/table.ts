@@ -46,7 +46,7 @@ export function listRoutes(settings: RouteSettings): readonly Route[] {
       ...adminSessionRoutes(adminPath),
       ...adminInvitationRoutes(adminPath),
       ...adminKeyRoutes(adminPath),
-      ...adminIntegrityRoutes(adminPath),
+      ...adminIntegrityRoutes(adminPath, settings),
       ...adminClientRoutes(adminPath),
       ...adminConfigurationRoutes(adminPath),
     )

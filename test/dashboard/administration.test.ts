@@ -1,8 +1,9 @@
+import { execFileSync } from 'node:child_process'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { findChromium, startChromium, WITHOUT_CHROMIUM } from '../support/chromium.ts'
 import { availableEngines, findEngine } from '../support/engines.ts'
-import { codeOf, PASSWORD } from '../support/gate.ts'
+import { codeOf, PASSWORD, until } from '../support/gate.ts'
 import { ADMIN, holdsIn, type ServedDashboard, serveDashboard, type Visit, visit } from './served-dashboard.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
@@ -171,6 +172,19 @@ describe.skipIf(executable === null && process.env.CI !== 'true')('what admins d
       await holdsIn(page, "document.querySelectorAll('[data-setting]').length === 1")
       expect(new URL(page.url()).searchParams.get('setting')).toBe('ADMIN_PATH')
       expect(await left()).toEqual([])
+    })
+
+    test('take the log along, as an archive that the command verifies', async () => {
+      const { page } = visitor
+      const { log } = served.on.gate
+      await until('a checkpoint is published', async () => (await log.checkpoint()).published !== null)
+      await left()
+      await page.goto(`${served.url}/admin/integrity`)
+      const [file] = await Promise.all([page.waitForEvent('download'), button('Download the log').click()])
+      expect(file.suggestedFilename()).toMatch(/^gatebook-log-\d+\.tar$/)
+      const listed = execFileSync('tar', ['-tf', await file.path()], { encoding: 'utf8' }).split('\n')
+      for (const name of ['checkpoint', 'vkey']) expect(listed).toContain(`gatebook-log/${name}`)
+      expect(await left()).toEqual(['log.exported admin root'])
     })
 
     test('hold what is under a legal hold, and erase it when that is over, after they have seen what goes', async () => {

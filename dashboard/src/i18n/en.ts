@@ -407,7 +407,11 @@ export const en = {
     findings: (count: number, written: string): string => (count === 1 ? '1 finding' : `${written} findings`),
     took: (duration: string): string => `took ${duration}`,
     exportTitle: 'Take it along',
-    exportAbout: 'The whole log with its proofs, to be checked elsewhere without this server:',
+    exportAbout: 'The whole log with its proofs, to be verified elsewhere without this server.',
+    downloadLog: 'Download the log',
+    taking: 'Reading the log …',
+    exportByCommand:
+      'A log of many millions, and one that is taken along again and again, is better written into a folder, which is added to:',
     receiptAbout: 'A receipt for one event is in its drawer, under Proof.',
   },
   settings: {

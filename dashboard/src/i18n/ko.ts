@@ -398,7 +398,10 @@ export const ko: Messages = {
     findings: (_, written) => `발견 사항 ${written}건`,
     took: (duration) => `${duration} 소요`,
     exportTitle: '내보내기',
-    exportAbout: '이 서버 없이 다른 곳에서 확인할 수 있도록 증명이 포함된 전체 로그를 내보냅니다:',
+    exportAbout: '이 서버 없이 다른 곳에서 검증할 수 있도록 증명이 포함된 전체 로그를 내보냅니다.',
+    downloadLog: '로그 내려받기',
+    taking: '로그를 읽는 중 …',
+    exportByCommand: '로그가 아주 크거나 반복해서 내보낸다면, 추가분만 더해지는 폴더로 내보내는 편이 좋습니다:',
     receiptAbout: '이벤트 하나의 영수증은 이벤트 창의 증명 항목에 있습니다.',
   },
   settings: {

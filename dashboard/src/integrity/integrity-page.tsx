@@ -10,12 +10,12 @@ import { Foreign } from '../parts/foreign.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { Panel, Showing } from '../parts/panel.tsx'
 import { Time } from '../parts/time.tsx'
-import { Link } from '../router/link.tsx'
 import type { Place } from '../router/location.ts'
 import { Anchors } from './anchors.tsx'
 import { Audit } from './audit.tsx'
 import { Signature } from './signature.tsx'
 import { Stopped } from './stopped.tsx'
+import { TakeAlong } from './take-along.tsx'
 import { TrustedKey } from './trusted-key.tsx'
 import { useIntegrity } from './use-integrity.ts'
 import type { IntegrityReport } from './wire.ts'
@@ -40,17 +40,11 @@ export function IntegrityPage(_: { readonly place: Place }): JSX.Element {
             <Audit last={found.last_audit} onEnded={report.reload} />
             <Anchors anchors={found.anchors} />
             <Checkpoints published={found.published} />
+            <TrustedKey />
+            <TakeAlong size={found.published[0]?.size ?? null} />
           </>
         )}
       </Showing>
-      <TrustedKey />
-      <Panel title={text.integrity.exportTitle} about={text.integrity.exportAbout}>
-        <code class="command">gatebook log export --tiles ./log</code>
-        <code class="command">gatebook log verify ./log --key vkey</code>
-        <p class="quiet">
-          {text.integrity.receiptAbout} <Link parts={['events']}>{text.app.events}</Link>
-        </p>
-      </Panel>
     </div>
   )
 }

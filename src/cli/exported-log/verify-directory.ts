@@ -1,4 +1,6 @@
 import { findLeaf, type Leaf } from '../../event/parse-leaf.ts'
+import { decodeNote, openByKeys, splitOrigin } from '../../log/exported/epoch-keys.ts'
+import { createDirectoryReader, type LogDirectory } from '../../log/exported/log-directory.ts'
 import { decodeBundle } from '../../proof/bundle.ts'
 import type { Checkpoint } from '../../proof/checkpoint.ts'
 import { verifyConsistency } from '../../proof/consistency.ts'
@@ -19,9 +21,7 @@ import { createTileRows, type TileContent, verifyTile } from '../../proof/tile-r
 import { computeRoot, EMPTY_FRONTIER, type Frontier } from '../../proof/tree.ts'
 import { createLogWalk } from '../../proof/verify.ts'
 import { encodeBase64 } from '../../util/base64.ts'
-import { decodeNote, openByKeys, splitOrigin } from './epoch-keys.ts'
 import { createFindings, type Finding, type Findings } from './findings.ts'
-import { createDirectoryReader, type LogDirectory } from './log-directory.ts'
 
 export interface DirectoryReport {
   readonly origin: string | null

@@ -2,9 +2,16 @@ import { z } from 'zod'
 import { GatebookError } from '../../errors.ts'
 import { asAdmin } from '../as-admin.ts'
 import { auditRunSchema, integritySchema, startedAuditSchema, toWireAuditRun, toWireIntegrity } from '../integrity.ts'
+import { createLogArchive } from '../log-archive.ts'
+import type { RouteSettings } from '../paths.ts'
 import { defineRoute, type Route } from '../route.ts'
+import { logFileSchema } from '../schema.ts'
 
-export function adminIntegrityRoutes(prefix: string): readonly Route[] {
+const ARCHIVES_MOST = 2
+const RETRY_SECONDS = 30
+
+export function adminIntegrityRoutes(prefix: string, { clock }: Pick<RouteSettings, 'clock'>): readonly Route[] {
+  let archives = 0
   const current = `${prefix}/api/audits/current`
   return [
     defineRoute({
@@ -17,6 +24,36 @@ export function adminIntegrityRoutes(prefix: string): readonly Route[] {
       responses: { 200: integritySchema },
       async handle({ gate }) {
         return { status: 200, body: toWireIntegrity(await gate.log.integrity()) }
+      },
+    }),
+    defineRoute({
+      name: 'exportLog',
+      method: 'GET',
+      path: `${prefix}/api/integrity/export`,
+      summary:
+        'The whole log with its proofs, to be verified elsewhere: the folder of `gatebook log export` as a tar archive. Leaves log.exported.',
+      auth: 'admin',
+      responses: { 200: logFileSchema },
+      types: ['application/x-tar'],
+      errors: ['ERR_LOG_UNPUBLISHED', 'ERR_LOG_TAMPERED', 'ERR_STREAMS_EXHAUSTED'],
+      async handle({ gate, claims, context }) {
+        // What is wrong before it begins is an answer, and no archive.
+        if ((await gate.log.checkpoint()).published === null) throw new GatebookError('ERR_LOG_UNPUBLISHED')
+        if (archives >= ARCHIVES_MOST) {
+          throw new GatebookError('ERR_STREAMS_EXHAUSTED', { retryAfterSeconds: RETRY_SECONDS })
+        }
+        archives += 1
+        const onEnd = () => {
+          archives -= 1
+        }
+        return {
+          status: 200,
+          stream: createLogArchive(gate.log, { context: asAdmin(context, claims), clock, onEnd }),
+          headers: {
+            'Content-Type': 'application/x-tar',
+            'Content-Disposition': 'attachment; filename="gatebook-log.tar"',
+          },
+        }
       },
     }),
     defineRoute({
