@@ -153,10 +153,11 @@ describe.each(availableEngines)('watching the log on $name', (engine) => {
     expect((await next()).kind).toBe('ready')
     // Then it has met the shared reader.
     await until('it is idle', async () => (await next()).kind === 'idle')
+    // So has this one: what it sees from here on, the shared reader has read.
+    const follower = start(on.gate.log, { idleMilliseconds: 20 })
+    await until('the follower is idle', async () => follower.seen.some(({ kind }) => kind === 'idle'))
     await append(on.gate, 0, 1300)
     const all = await idsInOrder(on, 1300)
-    const follower = start(on.gate.log)
-    await until('the follower is ready', async () => follower.seen.length > 0)
     const mark = await on.gate.log.append({ type: 'app.mark' })
     await until('the shared reader is through', async () => follower.ids().includes(mark))
     const seen: string[] = []
