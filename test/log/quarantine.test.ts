@@ -179,7 +179,8 @@ describe.each(availableEngines)('quarantine on $name', (engine) => {
     const on = await openOwnGate(engine)
     await append(on, 5)
     const { size } = await openWithTail(on, 2)
-    const operator = await on.another({ attach: true })
+    // It would sign the tail at its first turn, were there one before the forgery.
+    const operator = await on.another({ attach: true, sequencerMilliseconds: 5000 })
     const path = join(newFolder(), 'evidence')
     expect(await codeOf(operator.log.recover({ quarantine: path }))).toBe('ERR_LOG_INTACT')
     expect(existsSync(path)).toBe(false)
