@@ -54,6 +54,7 @@ async function findFreePort(): Promise<number> {
   return port
 }
 
+// What a browser makes of a page does not depend on the database behind it; two of them stand for the three.
 const engines = availableEngines.filter(({ name }) => name !== 'mysql')
 
 describe.skipIf(executable === null).each(engines)(

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { post, type Running, startServer, stopServer } from '../cli/transcript.ts'
 import { findBarriers, PHONE, type VisitOptions, visit } from '../dashboard/served-dashboard.ts'
 import { findChromium, startChromium, WITHOUT_CHROMIUM } from '../support/chromium.ts'
+import { availableEngines, type TestDatabase } from '../support/engines.ts'
 import { PASSWORD } from '../support/gate.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
@@ -20,8 +21,12 @@ if (executable === null && process.env.CI === 'true') {
 const WINDOWS =
   'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36'
 
-describe.skipIf(executable === null)('the pages of the server, in a browser', () => {
+// What a browser makes of a page does not depend on the database behind it; two of them stand for the three.
+const engines = availableEngines.filter(({ name }) => name !== 'mysql')
+
+describe.skipIf(executable === null).each(engines)('the pages of the server, in a browser, on $name', (engine) => {
   let folder: string
+  let database: TestDatabase
   let browser: Browser
   let server: Running & { url: string }
   let url: string
@@ -29,12 +34,14 @@ describe.skipIf(executable === null)('the pages of the server, in a browser', ()
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'gatebook-pages-'))
     browser = await startChromium(executable as string)
-    server = await startServer([], { folder })
+    database = await engine.createDatabase()
+    server = await startServer([], { folder, env: { GATEBOOK_DATABASE: database.url } })
     url = server.url.replace('127.0.0.1', 'localhost')
   })
   afterAll(async () => {
     await browser.close()
     await stopServer(server)
+    await database.drop()
     rmSync(folder, { recursive: true })
   })
 
