@@ -271,6 +271,12 @@ export const ARGUMENTS: Readonly<Record<string, MethodRow>> = {
   'users.find': { takes: [['userId', userId]] },
   'users.findByIdentifier': { takes: [['identifier', text]] },
   'users.list': { takes: [['options', page]] },
+  'users.search': {
+    takes: [
+      ['beginning', text],
+      ['options', page],
+    ],
+  },
   'users.disable': {
     takes: [
       ['userId', userId],

@@ -199,6 +199,11 @@ export interface Gatebook {
     findByIdentifier(identifier: string): Promise<User | null>
     /** Newest first. */
     list(options?: PageOptions): Promise<Page<User>>
+    /**
+     * Whose identifiers begin like this, in their order; upper and lower case are one. Throws ERR_IDENTIFIER_INVALID,
+     * ERR_CURSOR_INVALID.
+     */
+    search(beginning: string, options?: PageOptions): Promise<Page<User>>
     /** Ends all sessions. Idempotent. */
     disable(userId: UserId | number, context?: RequestContext): Promise<void>
     enable(userId: UserId | number, context?: RequestContext): Promise<void>

@@ -344,6 +344,7 @@ async function openGatebook(
       find: async (userId) => users.find(parseUserId(userId)),
       findByIdentifier: (identifier) => users.findByIdentifier(identifier),
       list: (page) => users.list(page),
+      search: (beginning, page) => users.search(beginning, page),
       disable: async (userId, context) => disableUser(parts, parseUserId(userId), context),
       enable: async (userId, context) => enableUser(parts, parseUserId(userId), context),
       setPassword: async (userId, password, context) => setPassword(parts, parseUserId(userId), password, context),

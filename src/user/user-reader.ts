@@ -3,6 +3,7 @@ import type { Page, PageOptions, User } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import { encodeCursor, parseCursor, parseLimit } from '../log/cursor.ts'
 import type { Store } from '../store/store.ts'
+import type { Transaction } from '../store/transaction.ts'
 import { isId } from '../util/id.ts'
 import { normalizeIdentifier } from './identifier.ts'
 import { listRoles, parseRole } from './role.ts'
@@ -13,12 +14,32 @@ export interface UserReader {
   findByIdentifier(identifier: string): Promise<User | null>
   /** Gatebook's own users, newest first. */
   list(options?: PageOptions): Promise<Page<User>>
+  /**
+   * Gatebook's own users whose identifiers, folded as for a log-in, begin like this, in their order; from the index. Throws
+   * ERR_IDENTIFIER_INVALID, ERR_CURSOR_INVALID.
+   */
+  search(beginning: string, options?: PageOptions): Promise<Page<User>>
   anyoneHasRole(role: string): Promise<boolean>
   /** Others whose identifiers look like the one of this user; at most 50. */
   lookalikes(userId: string): Promise<readonly User[]>
 }
 
 const LOOKALIKES = 50
+/** Behind every identifier that goes on in whatever way: all engines compare by code point. */
+const LAST_CHARACTER = '\u{10ffff}'
+
+function selectUsers(db: Pick<Transaction['db'], 'selectFrom'>) {
+  return db
+    .selectFrom('gatebook_user')
+    .innerJoin('gatebook_subject', 'gatebook_subject.id', 'gatebook_user.id')
+    .select([
+      'gatebook_user.id',
+      'gatebook_user.identifier',
+      'gatebook_user.created_at',
+      'gatebook_user.confirmed_at',
+      'gatebook_subject.disabled_at',
+    ])
+}
 
 export function createUserReader(store: Store): UserReader {
   async function find(userId: string): Promise<User | null> {
@@ -60,25 +81,32 @@ export function createUserReader(store: Store): UserReader {
       const before = options.cursor === undefined ? undefined : parseCursor(options.cursor)
       if (before !== undefined && !isId('user', before)) throw new GatebookError('ERR_CURSOR_INVALID')
       const rows = await store.read((db) => {
-        const query = db
-          .selectFrom('gatebook_user')
-          .innerJoin('gatebook_subject', 'gatebook_subject.id', 'gatebook_user.id')
-          .select([
-            'gatebook_user.id',
-            'gatebook_user.identifier',
-            'gatebook_user.created_at',
-            'gatebook_user.confirmed_at',
-            'gatebook_subject.disabled_at',
-          ])
-          // Ids sort by the time they were made.
+        // Ids sort by the time they were made.
+        const query = selectUsers(db)
           .orderBy('gatebook_user.id', 'desc')
           .limit(sql.lit(limit + 1))
         return (before === undefined ? query : query.where('gatebook_user.id', '<', before)).execute()
       })
-      const page = rows.slice(0, limit)
-      const roles = await readRoles(page.map(({ id }) => id))
-      const items = page.map((row) => toUser(row, roles.get(row.id) ?? []))
+      const items = await withRoles(rows.slice(0, limit))
       return { items, next: rows.length > limit ? encodeCursor(items.at(-1)!.id) : null }
+    },
+
+    async search(beginning, options = {}) {
+      const from = normalizeIdentifier(beginning)
+      const limit = parseLimit(options.limit)
+      const after = options.cursor === undefined ? null : parseCursor(options.cursor)
+      if (after !== null && !after.startsWith(from)) throw new GatebookError('ERR_CURSOR_INVALID')
+      const rows = await store.read((db) => {
+        const query = selectUsers(db)
+          .select('gatebook_user.identifier_key')
+          .where('gatebook_user.identifier_key', '<', from + LAST_CHARACTER)
+          .orderBy('gatebook_user.identifier_key')
+          .limit(sql.lit(limit + 1))
+        return query.where('gatebook_user.identifier_key', after === null ? '>=' : '>', after ?? from).execute()
+      })
+      const page = rows.slice(0, limit)
+      const last = rows.length > limit ? page.at(-1)!.identifier_key : null
+      return { items: await withRoles(page), next: last === null ? null : encodeCursor(last) }
     },
 
     async lookalikes(userId) {
@@ -104,6 +132,11 @@ export function createUserReader(store: Store): UserReader {
       )
       return row !== undefined
     },
+  }
+
+  async function withRoles(rows: readonly Parameters<typeof toUser>[0][]): Promise<User[]> {
+    const roles = await readRoles(rows.map(({ id }) => id))
+    return rows.map((row) => toUser(row, roles.get(row.id) ?? []))
   }
 
   async function readRoles(userIds: readonly string[]): Promise<Map<string, string[]>> {

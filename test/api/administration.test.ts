@@ -146,4 +146,41 @@ describe.each(availableEngines)('administration on $name', (engine) => {
     expect(await codeOf(on.gate.users.list({ cursor: '%%' }))).toBe('ERR_CURSOR_INVALID')
     expect(await codeOf(on.gate.users.list({ limit: 501 }))).toBe('ERR_QUERY_INVALID')
   })
+
+  test('finds users by how their identifiers begin, in their order, page by page, and leaves nothing', async () => {
+    const names = [
+      'zoe@x.example',
+      'Zoe',
+      'zoé',
+      'zoe%',
+      'zoe_1',
+      'zoeller',
+      'zoe\u{10fffd}',
+      'zo',
+      'zof',
+      '조에',
+      '조에2',
+    ]
+    for (const identifier of names) await on.gate.users.create({ identifier, password: 'five brown herons dance' })
+    const { expectEvents } = await scenario(on)
+    const found = async (beginning: string) => {
+      const identifiers: (string | null)[] = []
+      for (let cursor: string | undefined; ; ) {
+        const page = await on.gate.users.search(beginning, { limit: 2, ...(cursor !== undefined && { cursor }) })
+        identifiers.push(...page.items.map(({ identifier }) => identifier))
+        if (page.next === null) return identifiers
+        cursor = page.next
+      }
+    }
+    expect(await found('ZOE')).toEqual(['Zoe', 'zoe%', 'zoe@x.example', 'zoe_1', 'zoeller', 'zoe\u{10fffd}'])
+    // Nothing in it is a pattern.
+    expect(await found('zoe%')).toEqual(['zoe%'])
+    expect(await found('zoe_')).toEqual(['zoe_1'])
+    expect(await found('조')).toEqual(['조에', '조에2'])
+    expect(await found('zz')).toEqual([])
+    expect(await codeOf(on.gate.users.search(' '))).toBe('ERR_IDENTIFIER_INVALID')
+    const { next } = await on.gate.users.search('zoe', { limit: 1 })
+    expect(await codeOf(on.gate.users.search('조', { cursor: next! }))).toBe('ERR_CURSOR_INVALID')
+    await expectEvents([])
+  })
 })

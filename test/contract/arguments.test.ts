@@ -136,6 +136,7 @@ const WHOLE: Readonly<Record<string, readonly unknown[]>> = {
   'users.create': [{ ...CREDENTIALS, roles: ['a'] }, CONTEXT],
   'users.import': [[], { dryRun: true, onRefused: () => 1, onProgress: () => 1 }, CONTEXT],
   'users.list': [PAGE],
+  'users.search': ['x', PAGE],
   'users.setPassword': [ID, PASSWORD, CONTEXT],
   'users.grantRole': [ID, 'reader', CONTEXT],
   'users.unlock': ['x', CONTEXT],

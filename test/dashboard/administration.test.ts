@@ -174,6 +174,22 @@ describe.skipIf(executable === null && process.env.CI !== 'true')('what admins d
       expect(await left()).toEqual([])
     })
 
+    test('find a user by how the identifier begins, and by all of it', async () => {
+      const { page } = visitor
+      const find = async (text: string) => {
+        await page.goto(`${served.url}/admin/users`)
+        await page.fill('main input', text)
+        await page.keyboard.press('Enter')
+      }
+      await find('ANN')
+      await page.getByText('Users whose identifiers begin like this').waitFor()
+      await holdsIn(page, "document.querySelectorAll('tbody tr').length === 1")
+      await find('nobody-at-all')
+      await page.getByText('No identifier begins like this').waitFor()
+      await find('anna@example.org')
+      await page.waitForURL(`${served.url}/admin/users/${anna}`)
+    })
+
     test('take the log along, as an archive that the command verifies', async () => {
       const { page } = visitor
       const { log } = served.on.gate

@@ -231,10 +231,11 @@ export const en = {
     about: 'Reading a receipt leaves log.exported in the log.',
   },
   users: {
-    search: 'Identifier or user id',
+    search: 'Identifier, how one begins, or user id',
     find: 'Find',
-    notFound: 'There is no user with exactly this identifier or id.',
+    notFound: 'No identifier begins like this, and no user has this id.',
     list: 'Users, newest first',
+    found: 'Users whose identifiers begin like this',
     columns: { identifier: 'Identifier', id: 'User id', created: 'Since', state: 'State', roles: 'Roles' },
     active: 'active',
     disabled: 'disabled',

@@ -223,10 +223,11 @@ export const ko: Messages = {
     about: '영수증을 읽으면 로그에 log.exported가 남습니다.',
   },
   users: {
-    search: '식별자 또는 사용자 ID',
+    search: '식별자(앞부분만도 가능) 또는 사용자 ID',
     find: '찾기',
-    notFound: '식별자나 ID가 정확히 일치하는 사용자가 없습니다.',
+    notFound: '이렇게 시작하는 식별자나 이 ID를 가진 사용자가 없습니다.',
     list: '사용자, 최신순',
+    found: '식별자가 이렇게 시작하는 사용자',
     columns: { identifier: '식별자', id: '사용자 ID', created: '가입', state: '상태', roles: '역할' },
     active: '사용 중',
     disabled: '사용 중지됨',

@@ -68,13 +68,8 @@ export function UsersPage({ place }: { readonly place: Place }): JSX.Element {
           {text.users.find}
         </button>
       </form>
-      {missing && (
-        <p class="notice" role="status">
-          {text.users.notFound}
-        </p>
-      )}
       {error !== null && <Problem error={error} />}
-      <UserList api={api} />
+      {(wanted === '' || missing) && <UserList key={wanted} api={api} beginning={wanted} />}
     </div>
   )
 }
@@ -93,7 +88,8 @@ async function findUser(api: Api, wanted: string): Promise<UserItem | null> {
   }
 }
 
-function UserList({ api }: { readonly api: Api }): JSX.Element {
+/** All, the newest first; or those whose identifiers begin like something. */
+function UserList({ api, beginning }: { readonly api: Api; readonly beginning: string }): JSX.Element {
   const { text } = useLanguage()
   const [items, setItems] = useState<readonly UserItem[]>([])
   const [next, setNext] = useState<string | null>(null)
@@ -103,7 +99,7 @@ function UserList({ api }: { readonly api: Api }): JSX.Element {
   function load(cursor: string | null): void {
     setLoading(true)
     setError(null)
-    api.get<Page<UserItem>>('/users', { cursor: cursor ?? undefined }).then(
+    api.get<Page<UserItem>>('/users', { starts_with: beginning || undefined, cursor: cursor ?? undefined }).then(
       (page) => {
         if (stale.current) return
         setItems((before) => (cursor === null ? page.items : [...before, ...page.items]))
@@ -124,10 +120,11 @@ function UserList({ api }: { readonly api: Api }): JSX.Element {
     }
   }, [])
   const { columns } = text.users
+  const title = beginning === '' ? text.users.list : text.users.found
   return (
-    <Panel title={text.users.list}>
+    <Panel title={title}>
       {error !== null && <Problem error={error} onRetry={() => load(null)} />}
-      <div class="scroll-x" tabIndex={0} role="group" aria-label={text.users.list}>
+      <div class="scroll-x" tabIndex={0} role="group" aria-label={title}>
         <table class="table">
           <thead>
             <tr>
@@ -176,7 +173,11 @@ function UserList({ api }: { readonly api: Api }): JSX.Element {
           {text.states.loading}
         </p>
       )}
-      {!loading && error === null && items.length === 0 && <p class="quiet">{text.states.empty}</p>}
+      {!loading && error === null && items.length === 0 && (
+        <p class="quiet" role="status">
+          {beginning === '' ? text.states.empty : text.users.notFound}
+        </p>
+      )}
       {next !== null && !loading && (
         <button type="button" class="button" onClick={() => load(next)}>
           {text.actions.more}

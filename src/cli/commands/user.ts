@@ -63,10 +63,18 @@ export function defineUser(group: Command, context: CommandContext): void {
     report(terminal, flags, toWireUser(user), `Added ${user.identifier ?? identifier} as ${user.id}${as}.`)
   })
 
-  const list = group.command('list').description('List users, newest first.')
-  addExample(addPageFlags(addCommonFlags(list)), 'user list --limit 20', 'user list --json')
-  list.action(async (flags: CommonFlags & PageFlags) => {
-    const page = await withGatebook(context, flags, {}, (gate) => gate.users.list(pageOptions(flags)))
+  const list = group
+    .command('list')
+    .description('List users, newest first, or those whose identifiers begin like something.')
+    .option('--starts-with <text>', 'whose identifiers begin like this, in their order')
+  addExample(addPageFlags(addCommonFlags(list)), 'user list --limit 20', 'user list --starts-with anna')
+  list.action(async (flags: CommonFlags & PageFlags & { readonly startsWith?: string }) => {
+    const { startsWith } = flags
+    const page = await withGatebook(context, flags, {}, (gate) =>
+      startsWith === undefined
+        ? gate.users.list(pageOptions(flags))
+        : gate.users.search(startsWith, pageOptions(flags)),
+    )
     if (flags.json === true) for (const user of page.items) terminal.json(toWireUser(user))
     else if (page.items.length === 0) terminal.note('There are no users.')
     else printTable(terminal, COLUMNS, page.items)

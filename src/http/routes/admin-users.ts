@@ -18,12 +18,22 @@ export function adminUserRoutes(prefix: string): readonly Route[] {
       name: 'listUsers',
       method: 'GET',
       path,
-      summary: 'The users, newest first; or the one with this identifier.',
+      summary: 'The users, newest first; or the one with this identifier; or those whose identifiers begin like this.',
       auth: 'admin',
-      query: z.strictObject({ identifier: z.string().min(1).max(320).optional(), ...pageParameters }),
+      query: z.strictObject({
+        identifier: z.string().min(1).max(320).optional(),
+        starts_with: z.string().min(1).max(320).optional(),
+        ...pageParameters,
+      }),
       responses: { 200: userPageSchema },
-      errors: ['ERR_CURSOR_INVALID'],
-      async handle({ gate, query: { identifier, ...page } }) {
+      errors: ['ERR_CURSOR_INVALID', 'ERR_IDENTIFIER_INVALID'],
+      async handle({ gate, query: { identifier, starts_with: beginning, ...page } }) {
+        if (identifier !== undefined && beginning !== undefined) {
+          throw new GatebookError('ERR_QUERY_INVALID', { members: { members: ['identifier', 'starts_with'] } })
+        }
+        if (beginning !== undefined) {
+          return { status: 200, body: toWirePage(await gate.users.search(beginning, page), toWireUser) }
+        }
         if (identifier === undefined) return { status: 200, body: toWirePage(await gate.users.list(page), toWireUser) }
         const user = await gate.users.findByIdentifier(identifier)
         return { status: 200, body: { items: user === null ? [] : [toWireUser(user)], next: null } }
