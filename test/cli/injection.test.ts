@@ -111,7 +111,7 @@ describe.each(availableEngines)('what somebody has written into every text, on $
 
   test('reaches the tables of this test', () => {
     expect(Object.keys(payloads('gatebook_event'))).toHaveLength(18)
-    expect(Object.keys(payloads('gatebook_session'))).toHaveLength(8)
+    expect(Object.keys(payloads('gatebook_session'))).toHaveLength(10)
   })
 
   test.each(engine.name === 'sqlite' ? OUTPUTS : OUTPUTS.slice(0, 3))(
