@@ -11,6 +11,8 @@ export interface Draft {
   version: string
   headers: [name: string, value: string | Buffer][]
   body: Buffer | null
+  /** The body is JSON while it is mutated, and a form when it is sent. */
+  isForm: boolean
   /** Framing of the body is up to the mutation. */
   framed: boolean
   lineEnd: string

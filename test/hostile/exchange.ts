@@ -84,10 +84,24 @@ export function parseAnswers(bytes: Buffer, methods: readonly string[]): RawAnsw
       answers.push({ status, headers, body: bytes.toString('utf8', at), endless: true })
       break
     }
-    const length = bodiless ? 0 : Number(headers.get('content-length') ?? 0)
-    if (at + length > bytes.length) break
+    const isChunked = !bodiless && headers.get('transfer-encoding') === 'chunked'
+    const length = bodiless ? 0 : isChunked ? findChunkedEnd(bytes, at) : Number(headers.get('content-length') ?? 0)
+    if (length === null || at + length > bytes.length) break
     answers.push({ status, headers, body: bytes.toString('utf8', at, at + length), endless: false })
     at += length
   }
   return answers
+}
+
+/** How many bytes the chunks take (RFC 9112 §7.1), with the empty one; null while that has not come. */
+function findChunkedEnd(bytes: Buffer, from: number): number | null {
+  for (let at = from; ; ) {
+    const lineEnd = bytes.indexOf('\r\n', at)
+    if (lineEnd < 0) return null
+    const line = bytes.toString('latin1', at, lineEnd)
+    if (!/^[0-9a-f]+$/i.test(line)) throw new Error(`no length of a chunk: ${JSON.stringify(line.slice(0, 100))}`)
+    const length = Number.parseInt(line, 16)
+    at = lineEnd + 2 + length + 2
+    if (length === 0) return at - from
+  }
 }

@@ -51,15 +51,20 @@ export function generateRequest(document: ApiDocument, known: Known, lot: Lot, a
     mutate(draft, lot, planted)
     draft.label += `, ${name}`
   }
+  if (draft.isForm) draft.body = toForm(draft.body)
   const bytes = write(draft)
   if (lot.once(40)) return pipelined(draft, bytes, lot)
   return { ...spread(bytes, lot), label: draft.label, answers: 1, methods: [draft.method] }
 }
 
+const FORM = 'application/x-www-form-urlencoded'
+
 function draftOf(document: ApiDocument, known: Known, lot: Lot, at: number): Draft {
   const [path, operations] = lot.pick(Object.entries(document.paths))
   const [method, operation] = lot.pick(Object.entries(operations))
-  const members = Object.keys(operation.requestBody?.content['application/json']?.schema.properties ?? {})
+  const content = operation.requestBody?.content ?? {}
+  const isForm = FORM in content
+  const members = Object.keys(content[isForm ? FORM : 'application/json']?.schema.properties ?? {})
   const query = (operation.parameters ?? []).filter((parameter) => parameter.in === 'query')
   const draft: Draft = {
     label: operation.operationId,
@@ -71,6 +76,7 @@ function draftOf(document: ApiDocument, known: Known, lot: Lot, at: number): Dra
       ['X-Forwarded-For', `203.0.${lot.below(250)}.${lot.below(250)}`],
     ],
     body: null,
+    isForm: isForm && !lot.once(8),
     framed: true,
     lineEnd: '\r\n',
   }
@@ -93,9 +99,23 @@ function draftOf(document: ApiDocument, known: Known, lot: Lot, at: number): Dra
     // The two are refused together, mostly.
     if (body.cookies === true && !lot.once(8)) delete body.refresh_token
     draft.body = Buffer.from(JSON.stringify(body))
-    draft.headers.push(['Content-Type', 'application/json'])
+    draft.headers.push(['Content-Type', draft.isForm ? FORM : 'application/json'])
   }
   return draft
+}
+
+/** What the mutations have left of the members; as it is where that is no object any more. */
+function toForm(body: Buffer | null): Buffer | null {
+  try {
+    const members: unknown = JSON.parse(body?.toString() ?? '')
+    const texts = Object.entries(members as object).map(([name, value]): [string, string] => [
+      name,
+      `${value}`.toWellFormed(),
+    ])
+    return Buffer.from(new URLSearchParams(texts).toString())
+  } catch {
+    return body
+  }
 }
 
 const SITES = ['same-origin', 'same-origin', 'same-origin', 'none', 'same-site', 'cross-site'] as const
@@ -130,6 +150,8 @@ function memberOf(name: string, known: Known, lot: Lot, at: number): unknown {
       return `client ${at}`
     case 'cookies':
       return lot.once(3)
+    case 'grant_type':
+      return lot.pick(['authorization_code', 'refresh_token', 'password'])
     case 'expires_in':
       return 3600
     case 'refresh_token':

@@ -172,9 +172,15 @@ function quote({ parts }: HostileRequest): string {
 
 const OUR_COOKIE = /^gatebook-(access|refresh|device)=[\w.-]*; Max-Age=\d+; Path=\/; HttpOnly; SameSite=Lax$/
 
-const OAUTH_OPERATIONS = /^(introspect|revokeToken)\b/
+const OAUTH_OPERATIONS = /^(redeem|introspect|revokeToken)\b/
 /** Of RFC 6749 §5.2. */
-const OAUTH_ERRORS: readonly unknown[] = ['invalid_client', 'invalid_request', 'temporarily_unavailable']
+const OAUTH_ERRORS: readonly unknown[] = [
+  'invalid_client',
+  'invalid_grant',
+  'invalid_request',
+  'unsupported_grant_type',
+  'temporarily_unavailable',
+]
 
 function whatIsWrong(
   { status, headers, body }: RawAnswer,
