@@ -21,7 +21,8 @@ import type {
 import { GatebookError } from '../errors.ts'
 import type { AuthorizationRefusalReason } from '../event/catalogue.ts'
 import type { NewEvent } from '../event/event.ts'
-import { authenticatedAt, lockSession, type SessionRow } from '../session/session-row.ts'
+import { grantOf } from '../session/session-grant.ts'
+import { authenticatedAt, isLiveSession, lockSession, readSession } from '../session/session-row.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { isCodeChallenge, matchesChallenge } from '../token/code-challenge.ts'
 import { generateOneTimeToken } from '../token/one-time.ts'
@@ -92,7 +93,7 @@ async function issueCode(
   return store.transaction(async (tx) => {
     const now = settings.clock.now()
     const session = await lockSession(tx, sessionId)
-    if (!isLive(session, now) || session.client_id !== null) throw new GatebookError('ERR_SESSION_NOT_FOUND')
+    if (!isLiveSession(session, now) || session.client_id !== null) throw new GatebookError('ERR_SESSION_NOT_FOUND')
     const userId = session.subject_id
     const [event] = await log.append(tx, [
       {
@@ -196,16 +197,10 @@ async function startHandedOver(
   const { store, settings, seal } = parts
   for (;;) {
     const profile = await readProfile(store, userId)
-    const parent = await store.read((db) =>
-      db.selectFrom('gatebook_session').selectAll().where('id', '=', binding.session).executeTakeFirst(),
-    )
-    if (parent === undefined) return 'session-ended'
+    const parent = await readSession(store, binding.session)
+    if (parent === null) return 'session-ended'
     // What the log-in was given, its application has no more of.
-    const grant = {
-      method: parent.method,
-      roles: parent.roles === null ? [] : (JSON.parse(parent.roles) as string[]),
-      claims: parent.claims === null ? {} : (JSON.parse(parent.claims) as Record<string, unknown>),
-    }
+    const grant = grantOf(parent)
     const roles = mergeRoles(profile.roles, grant.roles)
     const claims = await collectClaims(parts, { userId, roles }, grant.claims)
     const result = await store.transaction(async (tx) => {
@@ -221,7 +216,7 @@ async function startHandedOver(
       }
       if (code.expiresAt <= now) return 'expired-code'
       const session = await lockSession(tx, binding.session)
-      if (!isLive(session, now) || subject.disabledAt !== null) return 'session-ended'
+      if (!isLiveSession(session, now) || subject.disabledAt !== null) return 'session-ended'
       if (subject.generation !== profile.generation) return 'changed'
       const tokens = await startSession(parts, tx, subject, {
         grant,
@@ -248,10 +243,6 @@ async function endStarted(parts: FlowParts, tx: Transaction, code: OneTimeRow, c
   const started = await lockSession(tx, code.spentBy ?? '')
   if (started === null || started.ended_at !== null) return
   await parts.sessionEnder.end(tx, [started], 'code-reused', eventSource(context, { kind: 'anonymous' }))
-}
-
-function isLive(session: SessionRow | null, now: number): session is SessionRow {
-  return session !== null && session.ended_at === null && Number(session.expires_at) > now
 }
 
 /** The application's server stands for nobody's address, also where the browser has shown none. */

@@ -8,8 +8,7 @@
 import type { AccessClaims, RequestContext } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import type { NewEvent } from '../event/event.ts'
-import { lockLiveSessions, lockSession } from '../session/session-row.ts'
-import type { Store } from '../store/store.ts'
+import { lockLiveSessions, lockSession, readSessionClient } from '../session/session-row.ts'
 import { findLoginProfile } from '../user/profile.ts'
 import { lockLivingSubject, lockSubject } from '../user/subject.ts'
 import { parseUserId } from '../user/user-id.ts'
@@ -47,7 +46,7 @@ export async function changePassword(
   const slot = passwords.reserve()
   try {
     const profile = await findLoginProfile(store, { userId })
-    if (await isOfApplication(store, sessionId)) throw new GatebookError('ERR_FORBIDDEN')
+    if ((await readSessionClient(store, sessionId)) !== null) throw new GatebookError('ERR_FORBIDDEN')
     await passwords.checkNew(input.newPassword, profile?.identifier)
     // The session stands for a device that this user knows: what others do to the account does not concern it.
     const attempt = await countAttempt(
@@ -89,13 +88,6 @@ export async function changePassword(
   } finally {
     slot.release()
   }
-}
-
-async function isOfApplication(store: Store, sessionId: string): Promise<boolean> {
-  const row = await store.read((db) =>
-    db.selectFrom('gatebook_session').select('client_id').where('id', '=', sessionId).executeTakeFirst(),
-  )
-  return row !== undefined && row.client_id !== null
 }
 
 /**

@@ -3,7 +3,7 @@
  */
 import type { AccessClaims, Introspection } from '../api.ts'
 import { judgeRefresh, parseRotations } from '../session/refresh-rule.ts'
-import { authenticatedAt, type SessionRow } from '../session/session-row.ts'
+import { authenticatedAt, isLiveSession, readSession, type SessionRow } from '../session/session-row.ts'
 import { readGeneration } from '../user/profile.ts'
 import type { FlowParts } from './parts.ts'
 
@@ -25,10 +25,8 @@ export async function introspect(parts: FlowParts, token: string): Promise<Intro
 }
 
 async function findLiveSession({ store, settings }: FlowParts, sessionId: string): Promise<SessionRow | null> {
-  const row = await store.read((db) =>
-    db.selectFrom('gatebook_session').selectAll().where('id', '=', sessionId).executeTakeFirst(),
-  )
-  return row === undefined || row.ended_at !== null || Number(row.expires_at) <= settings.clock.now() ? null : row
+  const session = await readSession(store, sessionId)
+  return isLiveSession(session, settings.clock.now()) ? session : null
 }
 
 function generationOf({ store }: FlowParts, { subject_id }: SessionRow): Promise<number> {

@@ -11,7 +11,8 @@ import type { RefreshRefusalReason, SessionEndReason } from '../event/catalogue.
 import type { NewEvent } from '../event/event.ts'
 import { rotationState } from '../log/row-state.ts'
 import { formatRotations, judgeRefresh, parseRotations, rememberRotation } from '../session/refresh-rule.ts'
-import { authenticatedAt, lockSession, type SessionRow } from '../session/session-row.ts'
+import { grantOf } from '../session/session-grant.ts'
+import { authenticatedAt, lockSession, readSession, type SessionRow } from '../session/session-row.ts'
 import type { SessionTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import type { RefreshTokenContent } from '../token/refresh.ts'
@@ -46,8 +47,8 @@ export async function refresh(
 ): Promise<SessionTokens> {
   const { store } = parts
   const presented = parts.refreshTokens.open(refreshToken)
-  const before = presented === null ? undefined : await readSession(parts, presented.sessionId)
-  if (presented === null || before === undefined) {
+  const before = presented === null ? null : await readSession(parts.store, presented.sessionId)
+  if (presented === null || before === null) {
     await parts.refusals.append(refusedEvent(context, 'invalid'))
     throw new GatebookError(CODES.invalid)
   }
@@ -71,19 +72,15 @@ export async function refresh(
   })
 }
 
-async function readSession(parts: FlowParts, sessionId: string): Promise<SessionRow | undefined> {
-  return parts.store.read((db) =>
-    db.selectFrom('gatebook_session').selectAll().where('id', '=', sessionId).executeTakeFirst(),
-  )
-}
-
 /** Roles and the application's claims, found out before the row is locked. */
 async function collectRights(parts: FlowParts, session: SessionRow): Promise<Rights> {
   const profile = await readProfile(parts.store, session.subject_id)
-  const roles = mergeRoles(profile.roles, session.roles === null ? [] : (JSON.parse(session.roles) as string[]))
-  const own = session.claims === null ? {} : (JSON.parse(session.claims) as Record<string, unknown>)
+  const granted = grantOf(session)
+  const roles = mergeRoles(profile.roles, granted.roles)
   const claims =
-    session.ended_at === null ? await collectClaims(parts, { userId: session.subject_id, roles }, own) : own
+    session.ended_at === null
+      ? await collectClaims(parts, { userId: session.subject_id, roles }, granted.claims)
+      : granted.claims
   return { generation: profile.generation, roles, claims }
 }
 

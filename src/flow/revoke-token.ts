@@ -4,6 +4,7 @@
  * Events: `session.ended` (ended-by-application) when the session was live.
  */
 import type { RequestContext } from '../api.ts'
+import { readSessionClient } from '../session/session-row.ts'
 import { endSession } from './end-session.ts'
 import type { FlowParts } from './parts.ts'
 
@@ -16,13 +17,7 @@ export async function revokeToken(
 ): Promise<boolean> {
   const sessionId =
     parts.refreshTokens.open(token)?.sessionId ?? (await parts.accessTokens.open(token))?.claims.sessionId
-  if (sessionId === undefined || (only !== undefined && (await findClientOf(parts, sessionId)) !== only)) return false
+  if (sessionId === undefined || (only !== undefined && (await readSessionClient(parts.store, sessionId)) !== only))
+    return false
   return endSession(parts, sessionId, 'ended-by-application', context)
-}
-
-async function findClientOf({ store }: FlowParts, sessionId: string): Promise<string | null> {
-  const row = await store.read((db) =>
-    db.selectFrom('gatebook_session').select('client_id').where('id', '=', sessionId).executeTakeFirst(),
-  )
-  return row?.client_id ?? null
 }

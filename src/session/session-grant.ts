@@ -2,6 +2,7 @@ import type { SessionGrant } from '../api.ts'
 import { GatebookError } from '../errors.ts'
 import { isRegisteredClaim } from '../token/claims.ts'
 import { parseRole } from '../user/role.ts'
+import type { SessionRow } from './session-row.ts'
 
 const CLAIMS_BYTES = 2048
 
@@ -21,6 +22,15 @@ export function checkGrant(grant: SessionGrant = {}): CheckedGrant {
     })
   }
   return { method, roles, claims: checkClaims(grant.claims ?? {}) }
+}
+
+/** What a session was given when it began, beside what its user has. */
+export function grantOf({ method, roles, claims }: SessionRow): CheckedGrant {
+  return {
+    method,
+    roles: roles === null ? [] : (JSON.parse(roles) as string[]),
+    claims: claims === null ? {} : (JSON.parse(claims) as Record<string, unknown>),
+  }
 }
 
 /** A copy that is certain to survive JSON. */

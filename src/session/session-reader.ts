@@ -5,7 +5,7 @@ import { encodeCursor, parseCursor, parseLimit } from '../log/cursor.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../util/clock.ts'
 import { isId } from '../util/id.ts'
-import { toSession } from './session-row.ts'
+import { readSession, toSession } from './session-row.ts'
 
 const LIST_LIMIT = 1000
 
@@ -27,11 +27,8 @@ export interface SessionReader {
 export function createSessionReader(store: Store, clock: Clock): SessionReader {
   return {
     async find(sessionId) {
-      if (!isId('session', sessionId)) return null
-      const row = await store.read((db) =>
-        db.selectFrom('gatebook_session').selectAll().where('id', '=', sessionId).executeTakeFirst(),
-      )
-      return row === undefined ? null : toSession(row)
+      const row = await readSession(store, sessionId)
+      return row === null ? null : toSession(row)
     },
     async list(userId) {
       const rows = await store.read((db) =>

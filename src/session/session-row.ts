@@ -2,6 +2,7 @@ import type { Selectable } from 'kysely'
 import type { Session } from '../api.ts'
 import type { SessionEndReason } from '../event/catalogue.ts'
 import { chunks } from '../store/chunks.ts'
+import type { Store } from '../store/store.ts'
 import type { SessionTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { isId } from '../util/id.ts'
@@ -27,9 +28,27 @@ export function toSession(row: SessionRow): Session {
   }
 }
 
+/** As it is at this moment, which may be over when it is looked at. */
+export async function readSession(store: Store, sessionId: string): Promise<SessionRow | null> {
+  // Whatever else is asked for is not there, and not every engine can be asked for it.
+  if (!isId('session', sessionId)) return null
+  const row = await store.read((db) =>
+    db.selectFrom('gatebook_session').selectAll().where('id', '=', sessionId).executeTakeFirst(),
+  )
+  return row ?? null
+}
+
+/** Of which application; null for who logged in at Gatebook itself, and where there is no such session. */
+export async function readSessionClient(store: Store, sessionId: string): Promise<string | null> {
+  return (await readSession(store, sessionId))?.client_id ?? null
+}
+
+export function isLiveSession(session: SessionRow | null, now: number): session is SessionRow {
+  return session !== null && session.ended_at === null && Number(session.expires_at) > now
+}
+
 /** Locks the row, so that two requests with one session come one after the other. */
 export async function lockSession(tx: Transaction, sessionId: string): Promise<SessionRow | null> {
-  // Whatever else is asked for is not there, and not every engine can be asked for it.
   if (!isId('session', sessionId)) return null
   let query = tx.db.selectFrom('gatebook_session').selectAll().where('id', '=', sessionId)
   if (tx.traits.rowLocks) query = query.forUpdate()
