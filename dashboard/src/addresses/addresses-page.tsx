@@ -1,5 +1,4 @@
 import type { JSX } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
 import type { AddressReport } from '../api/wire.ts'
 import { useDesk } from '../context.tsx'
 import { Timeline } from '../events/timeline.tsx'
@@ -10,6 +9,7 @@ import { Icon } from '../parts/icon.tsx'
 import { Panel, Showing } from '../parts/panel.tsx'
 import { Time } from '../parts/time.tsx'
 import { useLoad } from '../parts/use-load.ts'
+import { useStateFrom } from '../parts/use-state-from.ts'
 import { Link } from '../router/link.tsx'
 import { go, hrefOf, type Place } from '../router/location.ts'
 import { UserName } from '../users/user-name.tsx'
@@ -18,12 +18,8 @@ import { isAddressOrNetwork, networkOf } from './network.ts'
 export function AddressesPage({ place }: { readonly place: Place }): JSX.Element {
   const { text } = useLanguage()
   const ip = place.parts[1] ?? ''
-  const [typed, setTyped] = useState(ip)
-  const [invalid, setInvalid] = useState(false)
-  useEffect(() => {
-    setTyped(ip)
-    setInvalid(ip !== '' && !isAddressOrNetwork(ip))
-  }, [ip])
+  const [typed, setTyped] = useStateFrom(ip, String)
+  const [invalid, setInvalid] = useStateFrom(ip, (shown) => shown !== '' && !isAddressOrNetwork(shown))
   return (
     <div class="stack">
       <div class="page-head">

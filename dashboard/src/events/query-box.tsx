@@ -8,6 +8,7 @@ import { useLanguage } from '../i18n/language.tsx'
 import type { Vocabulary } from '../i18n/vocabulary.ts'
 import { showUnseen } from '../parts/foreign.tsx'
 import { Icon } from '../parts/icon.tsx'
+import { useStateFrom } from '../parts/use-state-from.ts'
 
 /** Null for a query that can be asked. */
 export function findQueryError(q: string): QueryError | null {
@@ -28,19 +29,15 @@ interface QueryBoxProps {
 /** The query as it is typed: with suggestions for what may stand at the cursor, and with what is wrong, and where. */
 export function QueryBox({ q, onRun }: QueryBoxProps): JSX.Element {
   const { text, words } = useLanguage()
-  const [typed, setTyped] = useState(q)
+  const [typed, setTyped] = useStateFrom(q, String)
   const [cursor, setCursor] = useState(q.length)
   const [open, setOpen] = useState(false)
   const [chosen, setChosen] = useState(-1)
-  const [judged, setJudged] = useState(false)
+  const [judged, setJudged] = useStateFrom(q, () => true)
   const input = useRef<HTMLInputElement>(null)
   const moveTo = useRef<number | null>(null)
   const ids = useId()
 
-  useEffect(() => {
-    setTyped(q)
-    setJudged(true)
-  }, [q])
   useEffect(() => {
     if (moveTo.current === null) return
     input.current?.setSelectionRange(moveTo.current, moveTo.current)

@@ -11,6 +11,7 @@ import { Icon } from '../parts/icon.tsx'
 import { Panel } from '../parts/panel.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { Time } from '../parts/time.tsx'
+import { useStateFrom } from '../parts/use-state-from.ts'
 import { Link } from '../router/link.tsx'
 import { go, goWith, hrefOf, type Place } from '../router/location.ts'
 import { UserState } from './user-state.tsx'
@@ -19,10 +20,9 @@ export function UsersPage({ place }: { readonly place: Place }): JSX.Element {
   const { text } = useLanguage()
   const { api } = useDesk()
   const wanted = place.search.get('find') ?? ''
-  const [typed, setTyped] = useState(wanted)
+  const [typed, setTyped] = useStateFrom(wanted, String)
   const [missing, setMissing] = useState(false)
   const [error, setError] = useState<ApiError | null>(null)
-  useEffect(() => setTyped(wanted), [wanted])
   useEffect(() => {
     setMissing(false)
     setError(null)
