@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createInstallation, type Installation } from '../cli/installation.ts'
 import { availableEngines } from '../support/engines.ts'
-import { PASSWORD } from '../support/gate.ts'
+import { dialectOf, PASSWORD } from '../support/gate.ts'
 import { openReader, type Reader } from './reader.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
@@ -159,6 +159,29 @@ describe.each(availableEngines)('the page that hands users over to an applicatio
     expect((await reader.get(asked.to!)).status).toBe(200)
     const to = new URL(asked.to!, at.server.url).searchParams.get('return_to')!
     expect(new URL(to, at.server.url).searchParams.get('max_age')).toBe('0')
+    expect((await reader.post('/sign-in', { identifier, password: PASSWORD, return_to: to })).status).toBe(200)
+    expect(answerOf((await reader.get(to)).to).code).toBeDefined()
+  })
+
+  test('asks for another log-in where the last one is older than the application allows', async () => {
+    const reader = openReader(at.server.url)
+    const identifier = await signUp(reader)
+    const { stdout } = await at.gatebook(['user', 'show', identifier, '--json'])
+    const { kysely, close } = await dialectOf(at.database.url).connect()
+    onTestFinished(close)
+    const fiveMinutes = 300_000
+    await kysely
+      .updateTable('gatebook_session')
+      .set((eb) => ({ created_at: eb('created_at', '-', fiveMinutes) }))
+      .where('subject_id', '=', JSON.parse(stdout).id)
+      .execute()
+    expect((await reader.refresh()).status).toBe(200)
+    expect(answerOf((await reader.get(pathOf({ max_age: '3600' }))).to).code).toBeDefined()
+    const refused = await reader.get(pathOf({ max_age: '120', prompt: 'none' }))
+    expect(answerOf(refused.to).error).toBe('login_required')
+    const asked = await reader.get(pathOf({ max_age: '120' }))
+    expect(asked.to).toMatch(/^\/sign-in\?/)
+    const to = new URL(asked.to!, at.server.url).searchParams.get('return_to')!
     expect((await reader.post('/sign-in', { identifier, password: PASSWORD, return_to: to })).status).toBe(200)
     expect(answerOf((await reader.get(to)).to).code).toBeDefined()
   })

@@ -10,6 +10,8 @@ export interface PageRead {
 export interface Reader {
   get(path: string, headers?: Record<string, string>): Promise<PageRead>
   post(path: string, form: Record<string, string>, headers?: Record<string, string>): Promise<PageRead>
+  /** New cookies for those that it has. */
+  refresh(): Promise<PageRead>
   readonly cookies: Map<string, string>
 }
 
@@ -33,6 +35,12 @@ export function openReader(
   return {
     cookies,
     get: (path, headers = {}) => ask(path, { headers }),
+    refresh: () =>
+      ask('/auth/refresh', {
+        method: 'POST',
+        body: JSON.stringify({ cookies: true }),
+        headers: { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' },
+      }),
     post: (path, form, headers = {}) =>
       ask(path, {
         method: 'POST',
