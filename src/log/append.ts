@@ -2,7 +2,8 @@ import type { Insertable } from 'kysely'
 import { type EncodedEvent, encodeEvent } from '../event/encode.ts'
 import type { MasterSecret } from '../secret/master-secret.ts'
 import { chunks } from '../store/chunks.ts'
-import type { EventTable } from '../store/tables.ts'
+import { type KeptStatement, keepStatement } from '../store/kept-statement.ts'
+import type { EventTable, QueueTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import { addressKey } from '../util/address.ts'
 import type { Clock } from '../util/clock.ts'
@@ -33,7 +34,7 @@ export function createEventLog({ clock, secret, onAppended }: EventLogOptions): 
       for (const chunk of chunks(encoded)) {
         if (tx.traits.queued) await insertQueued(tx, chunk, macKey)
         else {
-          await tx.db.insertInto('gatebook_event').values(eventRows(chunk)).execute()
+          await insertEvents(tx, eventRows(chunk))
           await insertEntries(tx, chunk, macKey)
         }
       }
@@ -61,25 +62,52 @@ function eventRows(encoded: readonly EncodedEvent[]): EventRow[] {
   }))
 }
 
+interface QueuedEvent {
+  readonly event: EventRow
+  readonly queued: Insertable<QueueTable>
+}
+
 async function insertQueued(tx: Transaction, encoded: readonly HashedEvent[], macKey: Uint8Array): Promise<void> {
   const events = eventRows(encoded)
-  const queue = encoded.map(({ columns, leaf, leafHash }) => ({
-    event_id: columns.id,
-    leaf,
-    mac: computeWriterMac(macKey, columns.id, leafHash),
-    rejected_at: null,
+  const rows = encoded.map(({ columns, leaf, leafHash }, place) => ({
+    event: events[place]!,
+    queued: {
+      event_id: columns.id,
+      leaf,
+      mac: computeWriterMac(macKey, columns.id, leafHash),
+      rejected_at: null,
+    },
   }))
   if (tx.traits.insertsInWith) {
-    await tx.db
-      .with('event', (db) => db.insertInto('gatebook_event').values(events))
-      .insertInto('gatebook_queue')
-      .values(queue)
-      .execute()
+    await insertBoth(tx, rows)
     return
   }
-  await tx.db.insertInto('gatebook_event').values(events).execute()
-  await tx.db.insertInto('gatebook_queue').values(queue).execute()
+  await insertEvents(tx, events)
+  await insertQueue(tx, rows)
 }
+
+/** Each log-in comes here. */
+export const insertEvents: KeptStatement<EventRow> = keepStatement(
+  ({ db }, rows: readonly EventRow[]) => db.insertInto('gatebook_event').values(rows),
+  (rows) => rows.flatMap((row) => Object.values(row)),
+)
+
+const insertQueue = keepStatement(
+  ({ db }, rows: readonly QueuedEvent[]) => db.insertInto('gatebook_queue').values(rows.map(({ queued }) => queued)),
+  (rows) => rows.flatMap(({ queued }) => Object.values(queued)),
+)
+
+const insertBoth = keepStatement(
+  ({ db }, rows: readonly QueuedEvent[]) =>
+    db
+      .with('event', (each) => each.insertInto('gatebook_event').values(rows.map(({ event }) => event)))
+      .insertInto('gatebook_queue')
+      .values(rows.map(({ queued }) => queued)),
+  (rows) => [
+    ...rows.flatMap(({ event }) => Object.values(event)),
+    ...rows.flatMap(({ queued }) => Object.values(queued)),
+  ],
+)
 
 /** With one writer there is no order but that of the commits, so an entry has its place at once. */
 async function insertEntries(tx: Transaction, encoded: readonly HashedEvent[], macKey: Uint8Array): Promise<void> {

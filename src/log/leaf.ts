@@ -1,5 +1,4 @@
 import { createHmac } from 'node:crypto'
-import { concatBytes, encodeUtf8 } from '../util/bytes.ts'
 
 export { computeLeafHash } from '../proof/hash.ts'
 
@@ -10,7 +9,5 @@ const MAC_DOMAIN = 'gatebook-writer/v1'
  * cannot add an event or change one that waits for its place in the log.
  */
 export function computeWriterMac(key: Uint8Array, eventId: string, leafHash: Uint8Array): Buffer {
-  return createHmac('sha256', key)
-    .update(concatBytes(encodeUtf8(`${MAC_DOMAIN}\n${eventId}\n`), leafHash))
-    .digest()
+  return createHmac('sha256', key).update(`${MAC_DOMAIN}\n${eventId}\n`).update(leafHash).digest()
 }

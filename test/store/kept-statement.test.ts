@@ -1,0 +1,67 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { keepStatement } from '../../src/store/kept-statement.ts'
+import { createSqlStore } from '../../src/store/sql/sql-store.ts'
+import { availableEngines } from '../support/engines.ts'
+import { dialectOf, openOwnGate } from '../support/gate.ts'
+
+interface Mark {
+  readonly name: string
+  readonly value: string
+}
+
+describe.each(availableEngines)('a kept statement on $name', (engine) => {
+  async function open() {
+    const on = await openOwnGate(engine)
+    const store = createSqlStore(await dialectOf(on.database.url).connect())
+    onTestFinished(() => store.close())
+    return store
+  }
+
+  test('is built once for each number of rows, and writes the rows of each call', async () => {
+    const store = await open()
+    let built = 0
+    const insert = keepStatement(
+      ({ db }, rows: readonly Mark[]) => {
+        built++
+        return db.insertInto('gatebook_meta').values(rows)
+      },
+      (rows) => rows.flatMap(({ name, value }) => [name, value]),
+    )
+    const marks = Array.from({ length: 6 }, (_, at) => ({ name: `kept:${at}`, value: `${at}'"?$1` }))
+    await store.transaction(async (tx) => {
+      await insert(tx, marks.slice(0, 1))
+      await insert(tx, marks.slice(1, 3))
+      await insert(tx, marks.slice(3, 5))
+      await insert(tx, marks.slice(5))
+    })
+    expect(built).toBe(2)
+    const rows = await store.db
+      .selectFrom('gatebook_meta')
+      .select(['name', 'value'])
+      .where('name', 'like', 'kept:%')
+      .orderBy('name')
+      .execute()
+    expect(rows).toEqual(marks)
+  })
+
+  test('is refused when its parameters are not those that it was built with', async () => {
+    const store = await open()
+    const swapped = keepStatement(
+      ({ db }, rows: readonly Mark[]) => db.insertInto('gatebook_meta').values(rows),
+      (rows) => rows.flatMap(({ name, value }) => [value, name]),
+    )
+    const short = keepStatement(
+      ({ db }, rows: readonly Mark[]) => db.insertInto('gatebook_meta').values(rows),
+      (rows) => rows.map(({ name }) => name),
+    )
+    for (const insert of [swapped, short]) {
+      await expect(store.transaction((tx) => insert(tx, [{ name: 'kept:x', value: 'y' }]))).rejects.toThrow(TypeError)
+    }
+    const row = await store.db
+      .selectFrom('gatebook_meta')
+      .select('name')
+      .where('name', '=', 'kept:x')
+      .executeTakeFirst()
+    expect(row).toBeUndefined()
+  })
+})
