@@ -1,12 +1,14 @@
 import { sql } from 'kysely'
 import type { Diagnostics } from '../options.ts'
 import type { MasterSecret } from '../secret/master-secret.ts'
-import { chunks, listChunks } from '../store/chunks.ts'
+import { listChunks } from '../store/chunks.ts'
 import type { Store } from '../store/store.ts'
+import type { QueueTable } from '../store/tables.ts'
 import type { Transaction } from '../store/transaction.ts'
 import type { Clock } from '../util/clock.ts'
 import { createMacCheck, type EntryRow } from './entry-walk.ts'
 import { computeLeafHash } from './leaf.ts'
+import { moveQueued, type QueuedMove } from './move-queued.ts'
 import { diverged } from './stopped.ts'
 
 /** Four whole chunks. */
@@ -46,6 +48,8 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
   const isGenuine = createMacCheck(secret)
   /** Rows that are left to another process, by their number, with the instant at which they were first seen. */
   const foreign = new Map<number, number>()
+  /** Whether there was something the last time, and so more is likely. */
+  let expecting = false
 
   /** While the master secret is being changed, some processes write with a version that others do not have yet. */
   async function hasOtherVersions({ db }: Transaction): Promise<boolean> {
@@ -67,42 +71,38 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
     if (state === undefined) return 'busy'
     const now = clock.now()
     const left = [...foreign].flatMap(([number, seenAt]) => (now - seenAt < FOREIGN_PATIENCE ? [number] : []))
-    const waiting = tx.db.selectFrom('gatebook_queue').selectAll().where('rejected_at', 'is', null)
-    const rows = await (left.length === 0 ? waiting : waiting.where('number', 'not in', left))
-      .orderBy('number')
-      .limit(sql.lit(BATCH))
-      .execute()
+    const rows = await readQueue(tx, left)
+    expecting = rows.length > 0
     if (rows.length === 0) return 'done'
 
+    const size = Number(state.size)
     const entries: EntryRow[] = []
-    const moved: number[] = []
+    const moves: QueuedMove[] = []
     const unknown: number[] = []
-    let index = Number(state.size)
-    const sequenced = await findSequenced(tx, rows)
-    for (const row of rows) {
+    const sequenced = new Set<string>()
+    for (const { number: id, event_id, leaf, mac, known_at: knownAt } of rows) {
+      const number = Number(id)
       // A row that was copied back, by a bad restore or on purpose: its MAC is right, and its event has its place already.
-      if (sequenced.has(row.event_id)) {
-        moved.push(Number(row.number))
+      if (knownAt !== null || sequenced.has(event_id)) {
+        moves.push({ number, place: null })
         continue
       }
-      const leafHash = computeLeafHash(row.leaf)
-      if (!isGenuine(row.event_id, leafHash, row.mac)) {
-        unknown.push(Number(row.number))
+      const leafHash = computeLeafHash(leaf)
+      if (!isGenuine(event_id, leafHash, mac)) {
+        unknown.push(number)
         continue
       }
-      moved.push(Number(row.number))
-      sequenced.add(row.event_id)
-      entries.push({ log_index: index++, event_id: row.event_id, leaf: row.leaf, leaf_hash: leafHash, mac: row.mac })
+      const logIndex = size + entries.length
+      sequenced.add(event_id)
+      moves.push({ number, place: { logIndex, leafHash } })
+      entries.push({ log_index: logIndex, event_id, leaf, leaf_hash: leafHash, mac })
     }
     const waits = unknown.length > 0 && (await hasOtherVersions(tx))
     const leave = unknown.filter((number) => waits && !foreign.has(number)).slice(0, FOREIGN_ROWS - left.length)
     const rejected = unknown.filter((number) => !leave.includes(number))
-    if (moved.length > 0) {
-      await requireSize(tx, Number(state.size))
-      for (const chunk of chunks(entries)) await tx.db.insertInto('gatebook_entry').values(chunk).execute()
-      await tx.db.updateTable('gatebook_log_state').set({ size: index }).where('id', '=', 1).execute()
-      for (const chunk of listChunks(moved))
-        await tx.db.deleteFrom('gatebook_queue').where('number', 'in', chunk).execute()
+    if (moves.length > 0) {
+      requireSize(size, rows[0]!.last_index)
+      await moveQueued(tx, moves, size + entries.length)
     }
     if (rejected.length > 0) {
       for (const chunk of listChunks(rejected)) {
@@ -159,6 +159,7 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
       }
     },
     async sequence(onMoved) {
+      if (expecting) return store.transaction((tx) => sequenceBatch(tx, onMoved))
       // Mostly there is nothing to do, and finding that out must cost next to nothing.
       const waiting = await store.read((db) =>
         db
@@ -173,26 +174,37 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
   }
 }
 
-/**
- * A size that somebody has changed would leave a gap, or stop everything at an entry that is there already. A statement of its own,
- * since one that also takes the lock may see entries as they were before it had to wait.
- */
-async function requireSize({ db }: Transaction, size: number): Promise<void> {
-  const last = await db
-    .selectFrom('gatebook_entry')
-    .select('log_index')
-    .orderBy('log_index', 'desc')
-    .limit(sql.lit(1))
-    .executeTakeFirst()
-  const entries = last === undefined ? 0 : Number(last.log_index) + 1
-  if (entries !== size) throw diverged('gap', `The size is ${size}, and the last entry is ${entries - 1}.`)
+type QueuedRow = Pick<QueueTable, 'event_id' | 'leaf' | 'mac'> & {
+  readonly number: number
+  /** The place of its event, if it has one. */
+  readonly known_at: number | null
+  /** That of the last entry. */
+  readonly last_index: number | null
 }
 
-async function findSequenced(tx: Transaction, rows: readonly { readonly event_id: string }[]): Promise<Set<string>> {
-  const found = new Set<string>()
-  for (const chunk of listChunks(rows.map(({ event_id }) => event_id))) {
-    const known = await tx.db.selectFrom('gatebook_entry').select('event_id').where('event_id', 'in', chunk).execute()
-    for (const { event_id } of known) found.add(event_id)
-  }
-  return found
+/** A statement of its own, since one that also takes the lock may see the log as it was before. */
+function readQueue({ db }: Transaction, left: readonly number[]): Promise<QueuedRow[]> {
+  const waiting = db.selectFrom('gatebook_queue as queued').where('queued.rejected_at', 'is', null)
+  return (left.length === 0 ? waiting : waiting.where('queued.number', 'not in', left))
+    .select(({ selectFrom }) => [
+      ...(['queued.number', 'queued.event_id', 'queued.leaf', 'queued.mac'] as const),
+      selectFrom('gatebook_entry as known')
+        .select('known.log_index')
+        .whereRef('known.event_id', '=', 'queued.event_id')
+        .as('known_at'),
+      selectFrom('gatebook_entry as last')
+        .select('last.log_index')
+        .orderBy('last.log_index', 'desc')
+        .limit(sql.lit(1))
+        .as('last_index'),
+    ])
+    .orderBy('queued.number')
+    .limit(sql.lit(BATCH))
+    .execute()
+}
+
+/** A size that somebody has changed would leave a gap, or stop everything at an entry that is there already. */
+function requireSize(size: number, lastIndex: number | null): void {
+  const entries = lastIndex === null ? 0 : Number(lastIndex) + 1
+  if (entries !== size) throw diverged('gap', `The size is ${size}, and the last entry is ${entries - 1}.`)
 }

@@ -1,0 +1,82 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { computeLeafHash } from '../../src/log/leaf.ts'
+import { moveQueued, type QueuedMove } from '../../src/log/move-queued.ts'
+import { createSqlStore } from '../../src/store/sql/sql-store.ts'
+import { availableEngines } from '../support/engines.ts'
+import { dialectOf, openOwnGate } from '../support/gate.ts'
+
+const QUEUED = availableEngines.filter(({ name }) => name !== 'sqlite')
+/** Beyond the places that the log of the test has. */
+const FIRST = 1_000_000
+
+describe.each(QUEUED)('moving queued events on $name', (engine) => {
+  async function open(count: number) {
+    const on = await openOwnGate(engine, { logSigning: 'off' })
+    const store = createSqlStore(await dialectOf(on.database.url).connect())
+    onTestFinished(() => store.close())
+    // Every byte, so that none is changed on its way through the server.
+    const leaves = Array.from({ length: count }, (_, at) =>
+      Buffer.from(Array.from({ length: 256 }, (_each, byte) => byte ^ (at % 256))),
+    )
+    for (const [at, leaf] of leaves.entries()) {
+      const row = { event_id: `evt_moved_${at}`, leaf, mac: Buffer.alloc(32, at), rejected_at: null }
+      await store.db.insertInto('gatebook_queue').values(row).execute()
+    }
+    const queued = await store.db
+      .selectFrom('gatebook_queue')
+      .select('number')
+      .where('event_id', 'like', 'evt\\_moved\\_%')
+      .orderBy('number')
+      .execute()
+    const numbers = queued.map(({ number }) => Number(number))
+    const left = () =>
+      store.db.selectFrom('gatebook_queue').select('event_id').where('event_id', 'like', 'evt\\_moved\\_%').execute()
+    const readMoved = () =>
+      store.db.selectFrom('gatebook_entry').selectAll().where('log_index', '>=', FIRST).orderBy('log_index').execute()
+    return { store, leaves, numbers, left, readMoved }
+  }
+
+  test('gives each its place, byte for byte, and takes away what has one already', async () => {
+    const { store, leaves, numbers, left, readMoved } = await open(70)
+    // The last ones first, and every seventh one has its place already.
+    const moves: QueuedMove[] = numbers
+      .map((number, at) => ({
+        number,
+        place: at % 7 === 0 ? null : { logIndex: FIRST + 70 - at, leafHash: computeLeafHash(leaves[at]!) },
+      }))
+      .reverse()
+    await store.transaction((tx) => moveQueued(tx, moves, FIRST + 71))
+    expect(await left()).toEqual([])
+    const moved = await readMoved()
+    expect(moved.map((row) => ({ ...row, log_index: Number(row.log_index) }))).toEqual(
+      leaves
+        .map((leaf, at) => ({
+          log_index: FIRST + 70 - at,
+          event_id: `evt_moved_${at}`,
+          leaf,
+          leaf_hash: Buffer.from(computeLeafHash(leaf)),
+          mac: Buffer.alloc(32, at),
+        }))
+        .filter((_, at) => at % 7 !== 0)
+        .reverse(),
+    )
+    const { size } = await store.db.selectFrom('gatebook_log_state').select('size').executeTakeFirstOrThrow()
+    expect(Number(size)).toBe(FIRST + 71)
+  })
+
+  test('commits nothing when a row has gone meanwhile', async () => {
+    const { store, leaves, numbers, left, readMoved } = await open(3)
+    const before = await store.db.selectFrom('gatebook_log_state').select('size').executeTakeFirstOrThrow()
+    await store.db.deleteFrom('gatebook_queue').where('number', '=', numbers[1]!).execute()
+    const moves = numbers.map((number, at) => ({
+      number,
+      place: { logIndex: FIRST + at, leafHash: computeLeafHash(leaves[at]!) },
+    }))
+    await expect(store.transaction((tx) => moveQueued(tx, moves, FIRST + 3))).rejects.toThrow(
+      '3 queued events were to be moved, and 2 were',
+    )
+    expect(await left()).toHaveLength(2)
+    expect(await readMoved()).toEqual([])
+    expect(await store.db.selectFrom('gatebook_log_state').select('size').executeTakeFirstOrThrow()).toEqual(before)
+  })
+})
