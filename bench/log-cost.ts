@@ -19,13 +19,13 @@ import { createIdentifierKeys, type IdentifierKeys } from '../src/user/identifie
 import { lockSubject } from '../src/user/subject.ts'
 import { systemClock } from '../src/util/clock.ts'
 import { generateId } from '../src/util/id.ts'
-import { type Engine, openEngine, type TestDatabase } from '../test/support/engine.ts'
+import { type Engine, openEngine } from '../test/support/engine.ts'
 import { findEngines } from '../test/support/find-engines.ts'
 import { LOG_KEY } from '../test/support/log-signing.ts'
 import { addUsers, identifierOf, PASSWORD } from './add-users.ts'
-import { type Client, createClient } from './client.ts'
+import { createClient } from './client.ts'
 import { withDiskGuard } from './disk-guard.ts'
-import { type RunningBenchServer, startServer } from './start-server.ts'
+import { startPairedServer, startServer } from './start-server.ts'
 import { median, quantile } from './statistics.ts'
 import { createEventLog as createEventRows } from './without-log/event-rows.ts'
 
@@ -34,7 +34,7 @@ export const TRANSACTION_BAR = 0.75
 
 const USERS = 2000
 const CLIENTS = 8
-const PAIRS = 8
+const PROCESSES = 8
 /** Until the code of a server has been compiled for good, each log-in costs it several times as much. */
 const WARM_LOGINS = 600
 const WARM_TRANSACTIONS = 3000
@@ -113,10 +113,7 @@ async function countFor(milliseconds: number, work: () => Promise<unknown>): Pro
   return (done * 1000) / (performance.now() - begun)
 }
 
-/**
- * Several pairs of servers: with the same code and settings, one process does up to a twentieth more log-ins than another for as long
- * as it lives, since where its memory lies decides how fast Argon2 is.
- */
+/** Several processes, since how fast Argon2 is, and with it what share of a log-in the log has, depends on where its memory lies. */
 async function compareLogins(
   engine: Engine,
   logGuard: string,
@@ -124,35 +121,40 @@ async function compareLogins(
 ): Promise<Rates> {
   const on: number[] = []
   const off: number[] = []
-  for (let pair = 0; pair < PAIRS; pair++) {
-    const rates = await comparePair(engine, logGuard, { cycles: Math.ceil(cycles / 2), windowMilliseconds }, pair)
+  for (let process = 0; process < PROCESSES; process++) {
+    const options = { cycles: Math.ceil(cycles / 2), windowMilliseconds }
+    const rates = await compareInOneProcess(engine, `${logGuard}-${process}`, process % 2 === 0 ? 'on' : 'off', options)
     on.push(...rates.on)
     off.push(...rates.off)
   }
   return compare(on, off)
 }
 
-async function comparePair(
+async function compareInOneProcess(
   engine: Engine,
   logGuard: string,
+  first: 'on' | 'off',
   options: LogCostOptions,
-  pair: number,
 ): Promise<Record<'on' | 'off', number[]>> {
-  const databases: TestDatabase[] = []
-  const servers: RunningBenchServer[] = []
-  const clients: Client[] = []
+  const closing: (() => Promise<void> | void)[] = []
   try {
-    const open = async (withLog: boolean): Promise<() => Promise<void>> => {
-      const database = await engine.createDatabase()
-      databases.push(database)
-      const server = await startServer({
-        url: database.url,
-        options: withLog ? { logGuard: `${logGuard}-${pair}` } : { logSigning: 'off' },
-        ...{ users: USERS, count: false, withLog },
-      })
-      servers.push(server)
-      const client = createClient(server.port, CLIENTS)
-      clients.push(client)
+    const createDatabase = async (): Promise<string> => {
+      const { url, drop } = await engine.createDatabase()
+      closing.push(drop)
+      return url
+    }
+    const urls = { on: await createDatabase(), off: await createDatabase() }
+    const server = await startPairedServer({
+      arms: {
+        on: { url: urls.on, options: { logKey: LOG_KEY, logGuard } },
+        off: { url: urls.off, options: { logSigning: 'off' } },
+      },
+      ...{ first, users: USERS },
+    })
+    closing.push(server.stop)
+    const logInAt = (port: number): (() => Promise<void>) => {
+      const client = createClient(port, CLIENTS)
+      closing.push(client.close)
       let user = 0
       return async () => {
         const identifier = identifierOf(user++ % USERS)
@@ -160,25 +162,38 @@ async function comparePair(
         if (status !== 200) throw new Error(`a log-in was answered ${status}: ${body}`)
       }
     }
-    const logIn = { on: await open(true), off: await open(false) }
-    for (const one of [logIn.on, logIn.off]) {
+    const logIn = { on: logInAt(server.ports.on), off: logInAt(server.ports.off) }
+    for (const arm of ['on', 'off'] as const) {
       let left = WARM_LOGINS
-      await Promise.all(
-        Array.from({ length: CLIENTS }, async () => {
-          while (left-- > 0) await one()
-        }),
-      )
-    }
-    for (const { url } of databases) {
-      const { kysely, traits, close } = await parseDatabaseUrl(url).connect()
+      const warm = async (): Promise<void> => {
+        while (left-- > 0) await logIn[arm]()
+      }
+      await Promise.all(Array.from({ length: CLIENTS }, warm))
+      const { kysely, traits, close } = await parseDatabaseUrl(urls[arm]).connect()
       await analyze({ db: kysely, traits })
       await close()
     }
-    return await takeTurns(['on', 'off'], options, (arm, milliseconds) => countFor(milliseconds, logIn[arm]))
+    const rates = await takeTurns(['on', 'off'], options, (arm, milliseconds) => countFor(milliseconds, logIn[arm]))
+    for (const arm of ['on', 'off'] as const) await requireLog(urls[arm], arm === 'on')
+    return rates
   } finally {
-    for (const client of clients) client.close()
-    for (const server of servers) await server.stop()
-    for (const database of databases) await database.drop()
+    for (const close of closing.reverse()) await close()
+  }
+}
+
+/** A copy that did not become another one would compare the log with itself. */
+async function requireLog(url: string, expected: boolean): Promise<void> {
+  const { kysely, close } = await parseDatabaseUrl(url).connect()
+  try {
+    const rows = await Promise.all(
+      (['gatebook_queue', 'gatebook_entry'] as const).map((table) =>
+        kysely.selectFrom(table).select('event_id').limit(1).executeTakeFirst(),
+      ),
+    )
+    const logged = rows.find((row) => row !== undefined)
+    if (expected !== (logged !== undefined)) throw new Error(`${url} ${expected ? 'has no' : 'has a'} log`)
+  } finally {
+    await close()
   }
 }
 
@@ -218,7 +233,7 @@ async function compareTransactions(
     const { queued } = arms.on.store.traits
     const sequenced = queued ? await open(log) : arms.on
     if (queued) {
-      const settings = { options: { secret: text, logGuard }, users: 0, count: false, withLog: true }
+      const settings = { options: { secret: text, logGuard }, users: 0, count: false }
       const server = await startServer({ url: sequenced.url, ...settings })
       closing.push(() => server.stop())
     }

@@ -24,8 +24,6 @@ export interface ServerSettings {
   readonly users: number
   /** Keeps the statements of the last request; costs time. */
   readonly count: boolean
-  /** False: a process in which `without-log/` stands in for the log. */
-  readonly withLog?: boolean
   /** Of a mail server on this machine; null for none. */
   readonly smtpPort?: number
 }

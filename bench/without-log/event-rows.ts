@@ -1,6 +1,6 @@
 import type { NewEvent } from '../../src/event/event.ts'
 import { CAPS, cleanText } from '../../src/event/redact.ts'
-import { type EventLogOptions, parseSubjectNumber } from '../../src/log/append.ts'
+import { type EventLogOptions, insertEvents, parseSubjectNumber } from '../../src/log/append.ts'
 import type { EventLog } from '../../src/log/log.ts'
 import { chunks } from '../../src/store/chunks.ts'
 import { addressKey } from '../../src/util/address.ts'
@@ -16,7 +16,7 @@ export function createEventLog({ clock }: Pick<EventLogOptions, 'clock'>): Event
     async append(tx, events) {
       const at = clock.now()
       const rows = events.map((event) => eventRow(event, generateId('event', at), at))
-      for (const chunk of chunks(rows)) await tx.db.insertInto('gatebook_event').values(chunk).execute()
+      for (const chunk of chunks(rows)) await insertEvents(tx, chunk)
       return rows.map(({ id }) => id)
     },
   }

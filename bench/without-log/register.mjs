@@ -1,4 +1,5 @@
-// For `--import`: whatever asks for the log in this process gets the one that writes rows of events and nothing else.
+// For `--import`: `….ts?with-log` and `….ts?without-log` are then two copies of a module, and for the second one rows of events, and
+// nothing else, are the log.
 import { register } from 'node:module'
 
 register('./hooks.mjs', import.meta.url)
