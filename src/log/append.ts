@@ -89,12 +89,12 @@ async function insertQueued(tx: Transaction, encoded: readonly HashedEvent[], ma
 /** Each log-in comes here. */
 export const insertEvents: KeptStatement<EventRow> = keepStatement(
   ({ db }, rows: readonly EventRow[]) => db.insertInto('gatebook_event').values(rows),
-  (rows) => rows.flatMap((row) => Object.values(row)),
+  (row) => [row],
 )
 
 const insertQueue = keepStatement(
   ({ db }, rows: readonly QueuedEvent[]) => db.insertInto('gatebook_queue').values(rows.map(({ queued }) => queued)),
-  (rows) => rows.flatMap(({ queued }) => Object.values(queued)),
+  ({ queued }) => [queued],
 )
 
 const insertBoth = keepStatement(
@@ -103,10 +103,7 @@ const insertBoth = keepStatement(
       .with('event', (each) => each.insertInto('gatebook_event').values(rows.map(({ event }) => event)))
       .insertInto('gatebook_queue')
       .values(rows.map(({ queued }) => queued)),
-  (rows) => [
-    ...rows.flatMap(({ event }) => Object.values(event)),
-    ...rows.flatMap(({ queued }) => Object.values(queued)),
-  ],
+  ({ event, queued }) => [event, queued],
 )
 
 /** With one writer there is no order but that of the commits, so an entry has its place at once. */

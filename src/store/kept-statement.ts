@@ -4,28 +4,33 @@ import type { Transaction } from './transaction.ts'
 export type KeptStatement<Row> = (tx: Transaction, rows: readonly Row[]) => Promise<QueryResult<unknown>>
 
 /**
- * A statement of which the text follows from the engine and the number of its rows. It is built and compiled once for each, since that
- * costs several times what sending it does.
+ * A statement of which the text follows from the engine, the number of its rows and the names of their columns. It is built and compiled
+ * once for each, since that costs several times what sending it does.
  *
- * `parametersOf` MUST give what `build` puts into the statement, in that order; where it does not, the first use throws.
+ * `partsOf` gives what goes into one table, or into several: `build` MUST put in all rows of the first part, then all of the second, each
+ * with the columns in the order that they have in the first row. Where it does not, the first use throws a TypeError.
  */
 export function keepStatement<Row>(
   build: (tx: Transaction, rows: readonly Row[]) => Compilable,
-  parametersOf: (rows: readonly Row[]) => readonly unknown[],
+  partsOf: (row: Row) => readonly object[],
 ): KeptStatement<Row> {
   const texts = new Map<string, string>()
   return (tx, rows) => {
-    const name = `${tx.traits.name} ${rows.length}`
-    const parameters = parametersOf(rows)
-    let text = texts.get(name)
+    const parts = rows.map(partsOf)
+    const columns = parts[0]?.map((part) => Object.keys(part)) ?? []
+    const parameters = columns.flatMap((names, at) =>
+      parts.flatMap((row) => names.map((name) => (row[at] as Readonly<Record<string, unknown>>)[name])),
+    )
+    const shape = `${tx.traits.name} ${rows.length} ${columns.join(' ')}`
+    let text = texts.get(shape)
     if (text === undefined) {
       const compiled = build(tx, rows).compile()
       const { length } = compiled.parameters
       if (length !== parameters.length || compiled.parameters.some((value, at) => value !== parameters[at]))
         throw new TypeError('the parameters of a kept statement are not those that it was built with')
       text = compiled.sql
-      texts.set(name, text)
+      texts.set(shape, text)
     }
-    return tx.db.executeQuery(CompiledQuery.raw(text, [...parameters]))
+    return tx.db.executeQuery(CompiledQuery.raw(text, parameters))
   }
 }
