@@ -1,43 +1,50 @@
 import { sql } from 'kysely'
-import { listChunks } from '../store/chunks.ts'
 import type { Transaction } from '../store/transaction.ts'
 
-/** What becomes of a queued event. */
+/** What becomes of a queued event, as it was read and checked. */
 export interface QueuedMove {
   readonly number: number
+  readonly eventId: string
+  readonly mac: Uint8Array
+  readonly leafHash: Uint8Array
   /** Null for one that has its place already, and only leaves the queue. */
-  readonly place: { readonly logIndex: number; readonly leafHash: Uint8Array } | null
+  readonly logIndex: number | null
 }
 
 /**
- * Takes these rows out of the queue, gives them their places, and sets the size of the log. The leaves stay in the database, and however many
- * rows there are, the texts of the statements are few: a turn of a log with little to do is mostly round trips.
+ * Takes these rows out of the queue, gives them their places, and sets the size of the log. The leaves stay in the database, so each row is
+ * compared there with what was checked: somebody may have changed it since. However many rows there are, the texts of the statements are few.
  *
- * Throws when a row has gone meanwhile, so that nothing is committed: nobody but the sequencer takes rows out of the queue.
+ * Throws when a row is gone or another one than it was, so that nothing is committed and the next turn sees it as it is then.
  */
 export async function moveQueued(tx: Transaction, moves: readonly QueuedMove[], size: number): Promise<void> {
-  const placed = moves.flatMap(({ number, place }) => (place === null ? [] : [{ number, ...place }]))
-  const moved = tx.traits.insertsInWith ? await moveAtOnce(tx, moves, size) : await moveInTurn(tx, moves, placed, size)
+  const placed = moves.filter(({ logIndex }) => logIndex !== null)
+  const moved =
+    tx.traits.name === 'postgres' ? await moveAtOnce(tx, moves, size) : await moveInTurn(tx, moves, placed, size)
   if (moved !== placed.length) throw new Error(`${placed.length} queued events were to be moved, and ${moved} were`)
 }
 
-interface Placed {
-  readonly number: number
-  readonly logIndex: number
-  readonly leafHash: Uint8Array
+/** As text: how a driver writes bytes in a list depends on its version. */
+function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 }
 
-/** PostgreSQL. */
+/** The bounds keep every plan away from the rest of a long queue. What is compared is compared again when a row was waited for. */
 async function moveAtOnce({ db }: Transaction, moves: readonly QueuedMove[], size: number): Promise<number> {
   const numbers = moves.map(({ number }) => number)
-  const indexes = moves.map(({ place }) => place?.logIndex ?? null)
-  const hashes = moves.map(({ place }) => place?.leafHash ?? null)
   const { numAffectedRows } = await sql`
     WITH moved AS (
       DELETE FROM gatebook_queue AS queued
-      USING unnest(${numbers}::bigint[], ${indexes}::bigint[], ${hashes}::bytea[]) AS move (number, log_index, leaf_hash)
+      USING unnest(
+        ${numbers}::bigint[], ${moves.map(({ logIndex }) => logIndex)}::bigint[], ${moves.map(({ eventId }) => eventId)}::text[],
+        ${moves.map(({ leafHash }) => toHex(leafHash))}::text[], ${moves.map(({ mac }) => toHex(mac))}::text[]
+      ) AS move (number, log_index, event_id, leaf_hash, mac)
       WHERE queued.number = move.number
-      RETURNING move.log_index, queued.event_id, queued.leaf, move.leaf_hash, queued.mac
+        AND queued.number BETWEEN ${Math.min(...numbers)} AND ${Math.max(...numbers)}
+        AND queued.event_id = move.event_id
+        AND queued.mac = decode(move.mac, 'hex')
+        AND sha256(decode('00', 'hex') || queued.leaf) = decode(move.leaf_hash, 'hex')
+      RETURNING move.log_index, queued.event_id, queued.leaf, decode(move.leaf_hash, 'hex') AS leaf_hash, queued.mac
     ), grown AS (
       UPDATE gatebook_log_state SET size = ${size} WHERE id = 1
     )
@@ -46,23 +53,29 @@ async function moveAtOnce({ db }: Transaction, moves: readonly QueuedMove[], siz
   return Number(numAffectedRows)
 }
 
-/** MySQL and MariaDB. The order of the join is given, so that nothing but the rows of the list is looked at, let alone locked. */
+/** MySQL and MariaDB. The order of the joins is given: a scan by the DELETE would wait for log-ins that have not committed yet. */
 async function moveInTurn(
   { db }: Transaction,
   moves: readonly QueuedMove[],
-  placed: readonly Placed[],
+  placed: readonly QueuedMove[],
   size: number,
 ): Promise<number> {
-  const list = placed.map(({ number, logIndex, leafHash }) => [number, logIndex, Buffer.from(leafHash).toString('hex')])
+  const list = placed.map((move) => [move.number, move.logIndex, move.eventId, toHex(move.leafHash), toHex(move.mac)])
   const { numAffectedRows } = await sql`
     INSERT INTO gatebook_entry (log_index, event_id, leaf, leaf_hash, mac)
     SELECT move.log_index, queued.event_id, queued.leaf, UNHEX(move.leaf_hash), queued.mac
     FROM JSON_TABLE(${JSON.stringify(list)}, '$[*]' COLUMNS (
-      number BIGINT PATH '$[0]', log_index BIGINT PATH '$[1]', leaf_hash CHAR(64) PATH '$[2]'
+      number BIGINT PATH '$[0]', log_index BIGINT PATH '$[1]', event_id VARCHAR(64) PATH '$[2]',
+      leaf_hash CHAR(64) PATH '$[3]', mac CHAR(64) PATH '$[4]'
     )) AS move
-    STRAIGHT_JOIN gatebook_queue AS queued FORCE INDEX (PRIMARY) ON queued.number = move.number`.execute(db)
+    STRAIGHT_JOIN gatebook_queue AS queued FORCE INDEX (PRIMARY) ON queued.number = move.number
+    WHERE HEX(queued.event_id) = HEX(move.event_id)
+      AND queued.mac = UNHEX(move.mac)
+      AND UNHEX(SHA2(CONCAT(UNHEX('00'), queued.leaf), 256)) = UNHEX(move.leaf_hash)`.execute(db)
   await db.updateTable('gatebook_log_state').set({ size }).where('id', '=', 1).execute()
-  for (const chunk of listChunks(moves.map(({ number }) => number)))
-    await db.deleteFrom('gatebook_queue').where('number', 'in', chunk).execute()
+  await sql`
+    DELETE queued
+    FROM JSON_TABLE(${JSON.stringify(moves.map(({ number }) => number))}, '$[*]' COLUMNS (number BIGINT PATH '$')) AS move
+    STRAIGHT_JOIN gatebook_queue AS queued FORCE INDEX (PRIMARY) ON queued.number = move.number`.execute(db)
   return Number(numAffectedRows)
 }

@@ -82,20 +82,17 @@ export function createSequencer({ store, secret, clock, diagnostics }: Sequencer
     const sequenced = new Set<string>()
     for (const { number: id, event_id, leaf, mac, known_at: knownAt } of rows) {
       const number = Number(id)
-      // A row that was copied back, by a bad restore or on purpose: its MAC is right, and its event has its place already.
-      if (knownAt !== null || sequenced.has(event_id)) {
-        moves.push({ number, place: null })
-        continue
-      }
       const leafHash = computeLeafHash(leaf)
       if (!isGenuine(event_id, leafHash, mac)) {
         unknown.push(number)
         continue
       }
-      const logIndex = size + entries.length
+      // A row that was copied back, by a bad restore or on purpose: its MAC is right, and its event has its place already.
+      const isPlaced = knownAt !== null || sequenced.has(event_id)
+      const logIndex = isPlaced ? null : size + entries.length
       sequenced.add(event_id)
-      moves.push({ number, place: { logIndex, leafHash } })
-      entries.push({ log_index: logIndex, event_id, leaf, leaf_hash: leafHash, mac })
+      moves.push({ number, eventId: event_id, mac, leafHash, logIndex })
+      if (logIndex !== null) entries.push({ log_index: logIndex, event_id, leaf, leaf_hash: leafHash, mac })
     }
     const waits = unknown.length > 0 && (await hasOtherVersions(tx))
     const leave = unknown.filter((number) => waits && !foreign.has(number)).slice(0, FOREIGN_ROWS - left.length)

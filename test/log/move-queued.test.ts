@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { computeLeafHash } from '../../src/log/leaf.ts'
 import { moveQueued, type QueuedMove } from '../../src/log/move-queued.ts'
@@ -7,6 +8,10 @@ import { dialectOf, openOwnGate } from '../support/gate.ts'
 
 /** Beyond the places that the log of the test has. */
 const FIRST = 1_000_000
+
+function moveOf(number: number, at: number, leaf: Uint8Array, logIndex: number | null): QueuedMove {
+  return { number, eventId: `evt_moved_${at}`, mac: Buffer.alloc(32, at), leafHash: computeLeafHash(leaf), logIndex }
+}
 
 describe.each(availableEngines)('moving queued events on $name', (engine) => {
   // SQLite has no queue.
@@ -42,10 +47,7 @@ describe.each(availableEngines)('moving queued events on $name', (engine) => {
     const { store, leaves, numbers, left, readMoved } = await open(70)
     // The last ones first, and every seventh one has its place already.
     const moves: QueuedMove[] = numbers
-      .map((number, at) => ({
-        number,
-        place: at % 7 === 0 ? null : { logIndex: FIRST + 70 - at, leafHash: computeLeafHash(leaves[at]!) },
-      }))
+      .map((number, at) => moveOf(number, at, leaves[at]!, at % 7 === 0 ? null : FIRST + 70 - at))
       .reverse()
     await store.transaction((tx) => moveQueued(tx, moves, FIRST + 71))
     expect(await left()).toEqual([])
@@ -70,15 +72,73 @@ describe.each(availableEngines)('moving queued events on $name', (engine) => {
     const { store, leaves, numbers, left, readMoved } = await open(3)
     const before = await store.db.selectFrom('gatebook_log_state').select('size').executeTakeFirstOrThrow()
     await store.db.deleteFrom('gatebook_queue').where('number', '=', numbers[1]!).execute()
-    const moves = numbers.map((number, at) => ({
-      number,
-      place: { logIndex: FIRST + at, leafHash: computeLeafHash(leaves[at]!) },
-    }))
+    const moves = numbers.map((number, at) => moveOf(number, at, leaves[at]!, FIRST + at))
     await expect(store.transaction((tx) => moveQueued(tx, moves, FIRST + 3))).rejects.toThrow(
       '3 queued events were to be moved, and 2 were',
     )
     expect(await left()).toHaveLength(2)
     expect(await readMoved()).toEqual([])
     expect(await store.db.selectFrom('gatebook_log_state').select('size').executeTakeFirstOrThrow()).toEqual(before)
+  })
+
+  queued.each([
+    ['leaf', { leaf: Buffer.from('another leaf') }],
+    ['event', { event_id: 'evt_moved_another' }],
+    ['MAC', { mac: Buffer.alloc(32, 255) }],
+  ])('commits nothing when somebody changes the %s of a row behind the check', async (_what, change) => {
+    const { store, leaves, numbers, readMoved } = await open(3)
+    const moves = numbers.map((number, at) => moveOf(number, at, leaves[at]!, FIRST + at))
+    // The change is open when the statement comes, and is committed while it waits, or before its next one.
+    let commit: () => void = () => undefined
+    const mayCommit = new Promise<void>((resolve) => {
+      commit = resolve
+    })
+    let changed: () => void = () => undefined
+    const isChanged = new Promise<void>((resolve) => {
+      changed = resolve
+    })
+    const changing = store.transaction(async ({ db }) => {
+      await db.updateTable('gatebook_queue').set(change).where('number', '=', numbers[1]!).execute()
+      changed()
+      await mayCommit
+    })
+    await isChanged
+    if (engine.name === 'mysql') commit()
+    if (engine.name === 'mysql') await changing
+    const moving = store
+      .transaction((tx) => moveQueued(tx, moves, FIRST + 3))
+      .then(
+        () => 'moved',
+        (error: Error) => error.message,
+      )
+    await sleep(300)
+    commit()
+    expect(await moving).toBe('3 queued events were to be moved, and 2 were')
+    await changing
+    expect(await readMoved()).toEqual([])
+  })
+
+  queued('waits for no log-in that has not committed yet', async () => {
+    const { store, leaves, numbers, readMoved } = await open(4)
+    const moves = numbers.map((number, at) => moveOf(number, at, leaves[at]!, FIRST + at))
+    let finish: () => void = () => undefined
+    const mayFinish = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    let begun: () => void = () => undefined
+    const hasBegun = new Promise<void>((resolve) => {
+      begun = resolve
+    })
+    const logIn = store.transaction(async ({ db }) => {
+      const row = { event_id: 'evt_moved_late', leaf: Buffer.from('late'), mac: Buffer.alloc(32), rejected_at: null }
+      await db.insertInto('gatebook_queue').values(row).execute()
+      begun()
+      await mayFinish
+    })
+    await hasBegun
+    await store.transaction((tx) => moveQueued(tx, moves, FIRST + 4))
+    expect(await readMoved()).toHaveLength(4)
+    finish()
+    await logIn
   })
 })
