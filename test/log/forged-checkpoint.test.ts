@@ -17,6 +17,15 @@ function temporaryFolder(): string {
   return folder
 }
 
+/** Between two turns: one that has read the guard before would write the next one over it. */
+async function putGuard(path: string, note: string): Promise<void> {
+  const lock = await openFileLock(`${path}.lock`)
+  onTestFinished(() => lock.close())
+  await until('no turn is under way', async () => lock.tryLock())
+  writeFileSync(path, note)
+  lock.unlock()
+}
+
 /** As whoever can write to the database would put it there: newer than all that will ever be signed. */
 async function forge(on: TestGate, size: number, publishedAt: number | null): Promise<void> {
   const note =
@@ -88,15 +97,14 @@ describe.each(availableEngines)('the guard of a log on $name', (engine) => {
     const path = guardOf(on.database.url)
     const before = readFileSync(path, 'utf8')
     await append(on, 3)
-    // All of them: a turn that is under way would write the guard once more.
     const size = await allSigned(on)
     const newer = readFileSync(path, 'utf8')
-    writeFileSync(path, before)
+    await putGuard(path, before)
     await append(on, 1)
     await until('it stops', async () => on.gate.log.status().stopped !== null)
     expect(on.gate.log.status().stopped?.detail).toContain('The guard is older than what')
     expect(readFileSync(path, 'utf8')).toBe(before)
-    writeFileSync(path, newer)
+    await putGuard(path, newer)
     await until(
       'it signs again',
       async () => on.gate.log.status().stopped === null && (await readGuard(on)).size > size,
