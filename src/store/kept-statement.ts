@@ -8,7 +8,8 @@ export type KeptStatement<Row> = (tx: Transaction, rows: readonly Row[]) => Prom
  * once for each, since that costs several times what sending it does.
  *
  * `partsOf` gives what goes into one table, or into several: `build` MUST put in all rows of the first part, then all of the second, each
- * with the columns in the order that they have in the first row. Where it does not, the first use throws a TypeError.
+ * with the columns in the order that they have in the first row. Where it does not, the first use throws a TypeError; where a row has other
+ * columns than the first one, each use does.
  */
 export function keepStatement<Row>(
   build: (tx: Transaction, rows: readonly Row[]) => Compilable,
@@ -18,9 +19,7 @@ export function keepStatement<Row>(
   return (tx, rows) => {
     const parts = rows.map(partsOf)
     const columns = parts[0]?.map((part) => Object.keys(part)) ?? []
-    const parameters = columns.flatMap((names, at) =>
-      parts.flatMap((row) => names.map((name) => (row[at] as Readonly<Record<string, unknown>>)[name])),
-    )
+    const parameters = columns.flatMap((names, at) => parts.flatMap((row) => valuesOf(row[at]!, names)))
     const shape = `${tx.traits.name} ${rows.length} ${columns.join(' ')}`
     let text = texts.get(shape)
     if (text === undefined) {
@@ -33,4 +32,11 @@ export function keepStatement<Row>(
     }
     return tx.db.executeQuery(CompiledQuery.raw(text, parameters))
   }
+}
+
+function valuesOf(part: object, names: readonly string[]): unknown[] {
+  const values = names.map((name) => (part as Readonly<Record<string, unknown>>)[name])
+  if (values.includes(undefined) || Object.keys(part).length !== names.length)
+    throw new TypeError('the rows of a kept statement do not have the same columns')
+  return values
 }

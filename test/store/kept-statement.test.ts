@@ -39,6 +39,14 @@ describe.each(availableEngines)('a kept statement on $name', (engine) => {
     await store.transaction((tx) => insert(tx, [{ value: 'turned', name: 'kept:9' }]))
     expect(built).toBe(3)
     marks.push({ name: 'kept:9', value: 'turned' })
+    for (const odd of [
+      { name: 'kept:odd' },
+      { name: 'kept:odd', value: '', more: '' },
+      { name: 'kept:odd', other: '' },
+    ]) {
+      const both = [{ name: 'kept:first', value: '' }, odd as Mark]
+      await expect(store.transaction(async (tx) => insert(tx, both))).rejects.toThrow('the same columns')
+    }
     const rows = await store.db
       .selectFrom('gatebook_meta')
       .select(['name', 'value'])
