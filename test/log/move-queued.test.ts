@@ -1,8 +1,11 @@
+import { EventEmitter, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { computeLeafHash } from '../../src/log/leaf.ts'
 import { moveQueued, type QueuedMove } from '../../src/log/move-queued.ts'
 import { createSqlStore } from '../../src/store/sql/sql-store.ts'
+import type { Store } from '../../src/store/store.ts'
+import type { Transaction } from '../../src/store/transaction.ts'
 import { availableEngines } from '../support/engines.ts'
 import { dialectOf, openOwnGate } from '../support/gate.ts'
 
@@ -11,6 +14,28 @@ const FIRST = 1_000_000
 
 function moveOf(number: number, at: number, leaf: Uint8Array, logIndex: number | null): QueuedMove {
   return { number, eventId: `evt_moved_${at}`, mac: Buffer.alloc(32, at), leafHash: computeLeafHash(leaf), logIndex }
+}
+
+/** A transaction that has done its work and commits when it is told to. */
+async function holdOpen(
+  store: Store,
+  work: (tx: Transaction) => Promise<unknown>,
+): Promise<{ commit(): Promise<void> }> {
+  const [done, release] = [new EventEmitter(), new EventEmitter()]
+  const isDone = once(done, 'done')
+  const isReleased = once(release, 'release')
+  const ended = store.transaction(async (tx) => {
+    await work(tx)
+    done.emit('done')
+    await isReleased
+  })
+  await Promise.race([isDone, ended])
+  return {
+    async commit() {
+      release.emit('release')
+      await ended
+    },
+  }
 }
 
 describe.each(availableEngines)('moving queued events on $name', (engine) => {
@@ -88,23 +113,11 @@ describe.each(availableEngines)('moving queued events on $name', (engine) => {
   ])('commits nothing when somebody changes the %s of a row behind the check', async (_what, change) => {
     const { store, leaves, numbers, readMoved } = await open(3)
     const moves = numbers.map((number, at) => moveOf(number, at, leaves[at]!, FIRST + at))
-    // The change is open when the statement comes, and is committed while it waits, or before its next one.
-    let commit: () => void = () => undefined
-    const mayCommit = new Promise<void>((resolve) => {
-      commit = resolve
-    })
-    let changed: () => void = () => undefined
-    const isChanged = new Promise<void>((resolve) => {
-      changed = resolve
-    })
-    const changing = store.transaction(async ({ db }) => {
-      await db.updateTable('gatebook_queue').set(change).where('number', '=', numbers[1]!).execute()
-      changed()
-      await mayCommit
-    })
-    await isChanged
-    if (engine.name === 'mysql') commit()
-    if (engine.name === 'mysql') await changing
+    const changing = await holdOpen(store, ({ db }) =>
+      db.updateTable('gatebook_queue').set(change).where('number', '=', numbers[1]!).execute(),
+    )
+    // On PostgreSQL the statement comes while the change is open, and waits; on MariaDB it reads what is committed.
+    if (engine.name === 'mysql') await changing.commit()
     const moving = store
       .transaction((tx) => moveQueued(tx, moves, FIRST + 3))
       .then(
@@ -112,33 +125,18 @@ describe.each(availableEngines)('moving queued events on $name', (engine) => {
         (error: Error) => error.message,
       )
     await sleep(300)
-    commit()
+    await changing.commit()
     expect(await moving).toBe('3 queued events were to be moved, and 2 were')
-    await changing
     expect(await readMoved()).toEqual([])
   })
 
   queued('waits for no log-in that has not committed yet', async () => {
     const { store, leaves, numbers, readMoved } = await open(4)
     const moves = numbers.map((number, at) => moveOf(number, at, leaves[at]!, FIRST + at))
-    let finish: () => void = () => undefined
-    const mayFinish = new Promise<void>((resolve) => {
-      finish = resolve
-    })
-    let begun: () => void = () => undefined
-    const hasBegun = new Promise<void>((resolve) => {
-      begun = resolve
-    })
-    const logIn = store.transaction(async ({ db }) => {
-      const row = { event_id: 'evt_moved_late', leaf: Buffer.from('late'), mac: Buffer.alloc(32), rejected_at: null }
-      await db.insertInto('gatebook_queue').values(row).execute()
-      begun()
-      await mayFinish
-    })
-    await hasBegun
+    const row = { event_id: 'evt_moved_late', leaf: Buffer.from('late'), mac: Buffer.alloc(32), rejected_at: null }
+    const logIn = await holdOpen(store, ({ db }) => db.insertInto('gatebook_queue').values(row).execute())
     await store.transaction((tx) => moveQueued(tx, moves, FIRST + 4))
     expect(await readMoved()).toHaveLength(4)
-    finish()
-    await logIn
+    await logIn.commit()
   })
 })

@@ -141,6 +141,18 @@ describe.each(QUEUED)('the queue on $name', (engine) => {
     expect(told.message).toContain('MAC')
   })
 
+  test('keeps a row with the id of an event that has its place, when its MAC is wrong', async () => {
+    const on = await openOwnGate(engine)
+    const genuine = await on.gate.log.append({ type: 'app.genuine' })
+    await untilSigned(on)
+    const row = { event_id: genuine, leaf: Buffer.from('{"forged":true}'), mac: Buffer.alloc(32), rejected_at: null }
+    await on.direct.kysely.insertInto('gatebook_queue').values(row).execute()
+    await on.gate.log.append({ type: 'app.genuine' })
+    await untilSigned(on)
+    const kept = await on.direct.kysely.selectFrom('gatebook_queue').select(['event_id', 'rejected_at']).execute()
+    expect(kept).toEqual([{ event_id: genuine, rejected_at: expect.anything() }])
+  })
+
   test('waits for a process that knows the secret, while the secret is being changed', async () => {
     const on = await openOwnGate(engine)
     const newer = await on.another({ secret: `1:${SECRET},2:${SECRET.split('').reverse().join('')}` })
