@@ -40,6 +40,8 @@ const WARM_LOGINS = 600
 const WARM_TRANSACTIONS = 3000
 /** The transactions take turns this often: what others do on the machine is then the same for both. */
 const SLICES = { cycles: 120, windowMilliseconds: 200, pauseMilliseconds: 0 }
+/** Three turns of the signer: one signs what is left, one looks again, and then it is idle. */
+const SETTLED_MILLISECONDS = 2000
 const DIAGNOSTICS = { debug() {}, info() {}, warn() {}, error() {} }
 
 export interface Rates {
@@ -65,6 +67,11 @@ export interface LogCostOptions {
   readonly windowMilliseconds: number
 }
 
+interface TurnOptions extends LogCostOptions {
+  /** Before each window. */
+  readonly pauseMilliseconds: number
+}
+
 export async function benchLogCost(engine: Engine, options: LogCostOptions): Promise<LogCostFigures> {
   return {
     engine: engine.name,
@@ -76,13 +83,12 @@ export async function benchLogCost(engine: Engine, options: LogCostOptions): Pro
 /** One window of each, in an order that is turned round each time, so that a machine that gets slower favours none. */
 async function takeTurns<Arm extends string>(
   arms: readonly Arm[],
-  { cycles, windowMilliseconds, pauseMilliseconds = 500 }: LogCostOptions & { readonly pauseMilliseconds?: number },
+  { cycles, windowMilliseconds, pauseMilliseconds }: TurnOptions,
   run: (arm: Arm, milliseconds: number) => Promise<number>,
 ): Promise<Record<Arm, number[]>> {
   const rates = Object.fromEntries(arms.map((arm) => [arm, [] as number[]])) as Record<Arm, number[]>
   for (let cycle = 0; cycle < cycles; cycle++) {
     for (const arm of cycle % 2 === 0 ? arms : [...arms].reverse()) {
-      // What the window before has left for the signer is over by then.
       await sleep(pauseMilliseconds)
       rates[arm].push(await run(arm, windowMilliseconds))
     }
@@ -122,7 +128,12 @@ async function compareLogins(
   const on: number[] = []
   const off: number[] = []
   for (let process = 0; process < PROCESSES; process++) {
-    const options = { cycles: Math.ceil(cycles / 2), windowMilliseconds }
+    const options = {
+      cycles: Math.ceil(cycles / 2),
+      // What is signed behind the end of a window is not counted, and is less the longer the windows are.
+      windowMilliseconds: 2 * windowMilliseconds,
+      pauseMilliseconds: SETTLED_MILLISECONDS,
+    }
     const rates = await compareInOneProcess(engine, `${logGuard}-${process}`, process % 2 === 0 ? 'on' : 'off', options)
     on.push(...rates.on)
     off.push(...rates.off)
@@ -134,7 +145,7 @@ async function compareInOneProcess(
   engine: Engine,
   logGuard: string,
   first: 'on' | 'off',
-  options: LogCostOptions,
+  options: TurnOptions,
 ): Promise<Record<'on' | 'off', number[]>> {
   const closing: (() => Promise<void> | void)[] = []
   try {
@@ -163,7 +174,8 @@ async function compareInOneProcess(
       }
     }
     const logIn = { on: logInAt(server.ports.on), off: logInAt(server.ports.off) }
-    for (const arm of ['on', 'off'] as const) {
+    const order = first === 'on' ? (['on', 'off'] as const) : (['off', 'on'] as const)
+    for (const arm of order) {
       let left = WARM_LOGINS
       const warm = async (): Promise<void> => {
         while (left-- > 0) await logIn[arm]()
@@ -173,7 +185,7 @@ async function compareInOneProcess(
       await analyze({ db: kysely, traits })
       await close()
     }
-    const rates = await takeTurns(['on', 'off'], options, (arm, milliseconds) => countFor(milliseconds, logIn[arm]))
+    const rates = await takeTurns(order, options, (arm, milliseconds) => countFor(milliseconds, logIn[arm]))
     for (const arm of ['on', 'off'] as const) await requireLog(urls[arm], arm === 'on')
     return rates
   } finally {
@@ -254,11 +266,15 @@ async function compareTransactions(
     })
     const transactions = compare(alone.on, alone.off)
     if (!queued) return { transactions, sequenced: null }
-    const meanwhile = await takeTurns(['sequenced', 'off'], options, async (name, milliseconds) => {
-      const rate = await countFor(milliseconds, () => transact(all[name]))
-      if (name === 'sequenced') await untilEmpty(sequenced.store)
-      return rate
-    })
+    const meanwhile = await takeTurns(
+      ['sequenced', 'off'],
+      { ...options, pauseMilliseconds: 500 },
+      async (name, milliseconds) => {
+        const rate = await countFor(milliseconds, () => transact(all[name]))
+        if (name === 'sequenced') await untilEmpty(sequenced.store)
+        return rate
+      },
+    )
     return { transactions, sequenced: compare(meanwhile.sequenced, meanwhile.off) }
   } finally {
     for (const close of closing.reverse()) await close()
