@@ -211,9 +211,9 @@ const OAUTH_ERRORS: readonly unknown[] = [
 /** Two archives at a time are made, and more than that are asked for at once here; `askForArchive` sees that each gives its place back. */
 const ARCHIVES = /^exportLog\b/
 
-function isCrowded(status: number, headers: ReadonlyMap<string, string>, body: string): boolean {
+function isCrowded(status: number, headers: ReadonlyMap<string, string>, body: string | null): boolean {
   return (
-    status === 503 && headers.has('retry-after') && (body === '' || body.includes('"code":"ERR_STREAMS_EXHAUSTED"'))
+    status === 503 && headers.has('retry-after') && (body === null || body.includes('"code":"ERR_STREAMS_EXHAUSTED"'))
   )
 }
 
@@ -221,7 +221,8 @@ function whatIsWrong(
   { status, headers, body }: RawAnswer,
   { isHead, isOauth, mayBeCrowded }: { readonly [is in 'isHead' | 'isOauth' | 'mayBeCrowded']: boolean },
 ): string | null {
-  if (status >= 500 && !(mayBeCrowded && isCrowded(status, headers, body))) return `answered ${status} ${body}`
+  if (status >= 500 && !(mayBeCrowded && isCrowded(status, headers, isHead ? null : body)))
+    return `answered ${status} ${body}`
   if (body.includes(PLANTED)) return `the answer repeats a secret: ${body}`
   if (!headers.has('x-request-id')) return `no X-Request-Id with ${status}`
   if (headers.has('x-injected')) return 'a header was injected'
