@@ -42,6 +42,8 @@ const WARM_TRANSACTIONS = 3000
 const SLICES = { cycles: 120, windowMilliseconds: 200, pauseMilliseconds: 0 }
 /** Three turns of the signer: one signs what is left, one looks again, and then it is idle. */
 const SETTLED_MILLISECONDS = 2000
+/** Log-ins before each window, which are not counted: the signer then has as much to do at its beginning as is left over at its end. */
+const LEAD_MILLISECONDS = 1200
 const DIAGNOSTICS = { debug() {}, info() {}, warn() {}, error() {} }
 
 export interface Rates {
@@ -130,7 +132,6 @@ async function compareLogins(
   for (let process = 0; process < PROCESSES; process++) {
     const options = {
       cycles: Math.ceil(cycles / 2),
-      // What is signed behind the end of a window is not counted, and is less the longer the windows are.
       windowMilliseconds: 2 * windowMilliseconds,
       pauseMilliseconds: SETTLED_MILLISECONDS,
     }
@@ -185,7 +186,10 @@ async function compareInOneProcess(
       await analyze({ db: kysely, traits })
       await close()
     }
-    const rates = await takeTurns(order, options, (arm, milliseconds) => countFor(milliseconds, logIn[arm]))
+    const rates = await takeTurns(order, options, async (arm, milliseconds) => {
+      await countFor(LEAD_MILLISECONDS, logIn[arm])
+      return countFor(milliseconds, logIn[arm])
+    })
     for (const arm of ['on', 'off'] as const) await requireLog(urls[arm], arm === 'on')
     return rates
   } finally {
