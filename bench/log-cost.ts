@@ -41,7 +41,7 @@ const WARM_TRANSACTIONS = 3000
 /** The transactions take turns this often: what others do on the machine is then the same for both. */
 const SLICES = { cycles: 120, windowMilliseconds: 200, pauseMilliseconds: 0 }
 /** Three turns of the signer: one signs what is left, one looks again, and then it is idle. */
-const SETTLED_MILLISECONDS = 2000
+const SETTLED_MILLISECONDS = 2500
 /** Log-ins before each window, which are not counted: the signer then has as much to do at its beginning as is left over at its end. */
 const LEAD_MILLISECONDS = 1200
 const DIAGNOSTICS = { debug() {}, info() {}, warn() {}, error() {} }

@@ -650,7 +650,7 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
   sequencerMilliseconds: {
     env: 'GATEBOOK_SEQUENCER_MILLISECONDS',
     kind: 'integer',
-    default: 600,
+    default: 800,
     unit: 'milliseconds',
     range: [20, 5000],
     scope: 'library',
