@@ -14,7 +14,7 @@ export interface RawAnswer {
 /** After this much silence a server that has answered everything has no more to say. */
 const SILENCE_MILLISECONDS = 150
 /** Where the bytes look unfinished to the server, it is told then that there are no more. */
-const UNFINISHED_MILLISECONDS = 3000
+const UNFINISHED_MILLISECONDS = 6000
 const PATIENCE_MILLISECONDS = 40_000
 
 /** Sends the bytes as they are and reads every answer until the server hangs up, or has answered all there was. */
