@@ -180,8 +180,8 @@ type QueuedRow = Pick<QueueTable, 'event_id' | 'leaf' | 'mac'> & {
 }
 
 /**
- * The same as IS NULL. Of a queue that has grown since it was last analyzed, PostgreSQL takes that for one row in 200, and would sort all of it
- * for each batch instead of reading the first rows in their order.
+ * As IS NULL, since no instant here is negative. Of a queue that has grown since it was last analyzed, PostgreSQL takes IS NULL for one row in
+ * 200, and would sort all of it for each batch instead of reading the first rows in their order.
  */
 const IS_WAITING = sql<boolean>`coalesce(queued.rejected_at, -1) < 0`
 
